@@ -1,0 +1,153 @@
+"""`embedway embed`: texts in, vectors out, through the same engine that serves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import orjson
+from tqdm import tqdm
+
+from embedway.cli.serve import build_engine
+from embedway.engine.engine import LocalEngine, check_dimensions
+from embedway.errors import InvalidInput, SettingsError
+from embedway.observe import Metrics
+from embedway.settings import Settings
+from embedway.types import EmbedCall, Role, Text, Vector
+
+CHUNK = 512
+"""Texts in one call: enough for the batcher to find neighbours of like length, little to hold in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to embed and where to put it."""
+
+    texts: Sequence[str]
+    source: Path | None
+    output: Path | None
+    field: str
+    role: Role
+    dimensions: int | None
+    progress: bool | None
+
+
+class Sink(Protocol):
+    def write(self, start: int, texts: Sequence[str], vectors: Sequence[Vector]) -> None: ...
+
+
+def run_job(settings: Settings, job: Job) -> None:
+    """Raises `SettingsError` or `InvalidInput` with one sentence; what was written until then stays."""
+    if (job.source is None) == (not job.texts):
+        raise SettingsError("Give texts as arguments, or a file with --input.")
+    if job.output is not None and job.output.suffix not in (".jsonl", ".npy"):
+        raise SettingsError("--output must end in .jsonl or .npy.")
+    if len(settings.model) != 1:
+        raise SettingsError("embedway embed works with one model: name it with --model.")
+    asyncio.run(_embed(settings, job))
+
+
+async def _embed(settings: Settings, job: Job) -> None:
+    engine = build_engine(settings, Metrics())
+    await engine.start()
+    try:
+        total = len(job.texts) or _count(job.source)
+        facts = engine.models()[0].facts
+        dimensions = check_dimensions(facts, job.dimensions) or facts.dimensions if facts else 0
+        shown = sys.stderr.isatty() if job.progress is None else job.progress
+        with (
+            _open_sink(job.output, total, dimensions) as sink,
+            tqdm(total=total, unit="text", disable=not shown) as bar,
+        ):
+            await _stream(engine, settings.model[0].name, job, sink, bar)
+    finally:
+        await engine.stop()
+
+
+async def _stream(engine: LocalEngine, model: str, job: Job, sink: Sink, bar: Any) -> None:
+    texts, start = _read(job), 0
+    while chunk := list(islice(texts, CHUNK)):
+        call = EmbedCall(model, [Text(text, job.role) for text in chunk], job.dimensions)
+        try:
+            result = await engine.embed(call)
+        except InvalidInput as error:
+            if error.item is None:
+                raise
+            raise InvalidInput(f"Text {start + error.item + 1}: {error.message}") from error
+        sink.write(start, chunk, result.vectors)
+        start += len(chunk)
+        bar.update(len(chunk))
+
+
+def _read(job: Job) -> Iterator[str]:
+    """The texts one by one; an empty line of a text file is an error, as on the wire."""
+    if job.source is None:
+        yield from job.texts
+        return
+    with job.source.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            text = _text_of(line, job.field, number) if job.source.suffix == ".jsonl" else line.rstrip("\r\n")
+            if not text:
+                raise InvalidInput(f"Line {number} of {job.source} is empty.")
+            yield text
+
+
+def _text_of(line: str, field: str, number: int) -> str:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"Line {number} is not JSON: {error}.") from error
+    text = value.get(field) if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise InvalidInput(f"Line {number} has no text under '{field}': choose the key with --field.")
+    return text
+
+
+def _count(source: Path | None) -> int:
+    if source is None:
+        return 0
+    with source.open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+@contextlib.contextmanager
+def _open_sink(output: Path | None, total: int, dimensions: int) -> Iterator[Sink]:
+    if output is not None and output.suffix == ".npy":
+        array = np.lib.format.open_memmap(output, mode="w+", dtype=np.float32, shape=(total, dimensions))
+        yield _ArraySink(array)
+        array.flush()
+    elif output is not None:
+        with output.open("wb") as file:
+            yield _LinesSink(file)
+    else:
+        yield _LinesSink(sys.stdout.buffer)
+
+
+class _ArraySink:
+    """A `.npy` file, float32 `[texts, dimensions]`, written in place: it may be larger than memory."""
+
+    def __init__(self, array: np.memmap[Any, Any]) -> None:
+        self._array = array
+
+    def write(self, start: int, texts: Sequence[str], vectors: Sequence[Vector]) -> None:
+        self._array[start : start + len(vectors)] = vectors
+
+
+class _LinesSink:
+    """JSON lines `{"index", "text", "embedding"}`."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, start: int, texts: Sequence[str], vectors: Sequence[Vector]) -> None:
+        for index, (text, vector) in enumerate(zip(texts, vectors, strict=True), start):
+            row = {"index": index, "text": text, "embedding": vector}
+            self._file.write(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE))
+        self._file.flush()

@@ -1,0 +1,100 @@
+"""The command `embedway`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from embedway import __version__
+from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.errors import EmbedwayError
+from embedway.observe import set_up_logging
+
+SETUP_FAILED = 2
+"""Exit status when the configuration is at fault: a supervisor need not try again."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="embedway")
+def cli() -> None:
+    """A self-hosted server for embeddings that speaks the APIs you already use.
+
+    Settings come from defaults, a TOML file, EMBEDWAY_* variables and flags; the later wins.
+    """
+
+
+@cli.command()
+@settings_flags()
+def serve(config: Path | None, **flags: Any) -> None:
+    """Serve models over HTTP."""
+    settings = read_settings(config, flags)
+    set_up_logging(settings.log_level, settings.log_format)
+    if settings.supervise:
+        from embedway.cli.supervise import supervise
+
+        sys.exit(
+            supervise([sys.executable, "-m", "embedway", *sys.argv[1:], "--no-supervise"], settings.drain_timeout_s)
+        )
+    from embedway.cli.serve import run_server
+
+    sys.exit(run_server(settings))
+
+
+@cli.command()
+@settings_flags(ENGINE)
+@click.argument("texts", nargs=-1)
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A .jsonl file, or a text file with one text a line.",
+)
+@click.option("--field", default="text", show_default=True, help="The key of a JSONL line that holds the text.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A .jsonl or .npy file; JSONL on standard output by default.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(["query", "document"]),
+    default="document",
+    show_default=True,
+    help="How the texts will be used.",
+)
+@click.option("--dimensions", type=click.IntRange(1), help="Shorter vectors, where the model was trained for it.")
+@click.option("--progress/--no-progress", default=None, help="The progress bar; by default shown on a terminal.")
+def embed(
+    config: Path | None, texts: tuple[str, ...], source: Path | None, output: Path | None, **options: Any
+) -> None:
+    """Embed TEXTS, or the lines of a file, without a server."""
+    from embedway.cli.embed import Job, run_job
+
+    own = {name: options.pop(name) for name in ("field", "role", "dimensions", "progress")}
+    settings = read_settings(config, options)
+    set_up_logging("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
+    run_job(settings, Job(texts=texts, source=source, output=output, **own))
+
+
+@cli.command()
+@settings_flags(("model", "log_level"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def models(config: Path | None, as_json: bool, **flags: Any) -> None:
+    """List the configured models, where their files are, and what they can do. Loads and downloads nothing."""
+    from embedway.cli.models import list_models
+
+    settings = read_settings(config, flags)
+    set_up_logging(settings.log_level, settings.log_format)
+    click.echo(list_models(settings, as_json))
+
+
+def main() -> None:
+    """Run the command; a failure that the user can mend is one sentence, not a stack."""
+    try:
+        cli()
+    except EmbedwayError as error:
+        click.echo(f"embedway: {error.message}", err=True)
+        sys.exit(SETUP_FAILED)

@@ -1,0 +1,94 @@
+"""`embedway serve`: the engine and the application under uvicorn, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from embedway.cli.heartbeat import beat
+from embedway.engine.batch import Budget
+from embedway.engine.engine import EngineLimits, LocalEngine
+from embedway.errors import SetupError
+from embedway.http.app import build_app
+from embedway.models.standins import with_stand_ins
+from embedway.observe import Metrics
+from embedway.settings import BUNDLED, Settings
+
+log = logging.getLogger(__name__)
+
+HUNG = 70
+"""Exit status when a pass of a model hangs (sysexits.h, EX_SOFTWARE)."""
+_LAST_WORDS_S = 1.0
+
+
+def run_server(settings: Settings) -> int:
+    """Serve until told to stop; returns the exit status."""
+    if settings.keyless and not settings.loopback:
+        log.warning("No API key is set: everyone who can reach %s may use this server.", settings.host)
+    metrics = Metrics()
+    engine = build_engine(settings, metrics, _exit_soon)
+    failures: list[SetupError] = []
+    server = uvicorn.Server(_config(settings))
+
+    def on_failure(error: SetupError) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    server.config.app = build_app(settings, engine, metrics, on_failure)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server))
+    if failures:
+        log.critical("%s", failures[0].message)
+    return 1 if failures or not server.started else 0
+
+
+def build_engine(settings: Settings, metrics: Metrics, on_hang: Callable[[], None] = lambda: None) -> LocalEngine:
+    """The engine that the settings describe."""
+    limits = EngineLimits(
+        batch=Budget(settings.max_batch_tokens, settings.max_batch_items),
+        queue_tokens=settings.max_queue_tokens,
+        hang_s=settings.hang_timeout_s,
+        drain_s=settings.drain_timeout_s,
+        threads=settings.threads or None,
+    )
+    specs = with_stand_ins(settings.model, BUNDLED) if settings.stand_in else settings.model
+    return LocalEngine(specs, limits, metrics, on_hang)
+
+
+async def _serve(server: uvicorn.Server) -> None:
+    beating = asyncio.create_task(beat(), name="heartbeat")
+    try:
+        await server.serve()
+    finally:
+        beating.cancel()
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app="",
+        host=settings.host,
+        port=settings.port,
+        uds=settings.uds,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        loop="uvloop" if os.name != "nt" else "asyncio",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=settings.log_level == "debug",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, int(settings.drain_timeout_s)),
+    )
+
+
+def _exit_soon() -> None:
+    """End the process although a thread hangs in native code; the answers that failed get a moment to leave."""
+    timer = threading.Timer(_LAST_WORDS_S, os._exit, (HUNG,))
+    timer.daemon = True
+    timer.start()

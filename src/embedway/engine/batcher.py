@@ -1,0 +1,217 @@
+"""One loaded model: its queue, its batches, its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from bisect import insort
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from embedway.backends.base import Backend
+from embedway.engine.batch import Budget, take
+from embedway.engine.device import Device
+from embedway.engine.ticket import Ticket, Waiting
+from embedway.errors import EmbedwayError, InvalidInput, ModelFailed, Overloaded, Unavailable
+from embedway.observe import Metrics
+from embedway.types import EmbedCall, Features, Item, Outputs, Timings
+from embedway.vectors import check_finite
+
+log = logging.getLogger(__name__)
+
+PREPARED_TOGETHER = 64
+"""Items that one thread prepares in one go: enough to make the hand-over cheap, few enough to let others in between."""
+CHARACTERS_PER_TOKEN = 3
+"""For the reservation before the tokens are counted; low, so that a reservation is rather too large."""
+
+Outcome = Outputs | EmbedwayError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one model's queue may hold: `queue_tokens` accepted and not yet answered, `budget` in one batch."""
+
+    queue_tokens: int
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`outputs[i]` and `features[i]` belong to `call.items[i]`."""
+
+    outputs: Sequence[Outputs]
+    features: Sequence[Features]
+    timings: Timings
+
+
+class Batcher:
+    """Takes calls on the event loop, runs them on the device's thread."""
+
+    def __init__(
+        self, name: str, backend: Backend, device: Device, readers: Executor, limits: Limits, metrics: Metrics
+    ) -> None:
+        self.name = name
+        self.limits = limits
+        self.pending_items = 0
+        self.queued_tokens = 0
+        self._backend = backend
+        self._device = device
+        self._readers = readers
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._queue: list[Waiting] = []  # most urgent first; guarded by the device's lock
+        self._running: Sequence[Waiting] = ()
+        self._tokens_per_s = 1000.0
+
+    @property
+    def queued_items(self) -> int:
+        return len(self._queue)
+
+    async def submit(self, call: EmbedCall) -> Answer:
+        """Prepare, queue and compute a call's items. Raises `Overloaded` before any of it, `InvalidInput`,
+        `ModelFailed`, `Unavailable`."""
+        reserved = sum(self._estimate(item) for item in call.items)
+        self._admit(reserved, len(call.items))
+        ticket = Ticket(len(call.items))
+        try:
+            started_s = time.monotonic()
+            features = await self._prepare(call.items)
+            actual = sum(one.cost for one in features)
+            self.queued_tokens += actual - reserved
+            reserved = actual
+            arrived_s = time.monotonic()
+            self._enqueue(call, ticket, features, arrived_s)
+            outputs = await ticket.outputs()
+            return Answer(outputs, features, Timings(arrived_s - started_s, ticket.queue_s, ticket.run_s))
+        finally:
+            ticket.left = True
+            self.queued_tokens -= reserved
+            self.pending_items -= len(call.items)
+
+    # On the device's thread -------------------------------------------------------------------------------------------
+
+    @property
+    def urgency_s(self) -> float | None:
+        return self._queue[0].urgency_s if self._queue else None
+
+    def step(self) -> None:
+        batch = self._take()
+        if not batch:
+            return
+        self._running = batch
+        started_s = time.monotonic()
+        outcomes = self._run(batch)
+        self._running = ()
+        self._loop.call_soon_threadsafe(self._deliver, batch, outcomes, started_s, time.monotonic())
+
+    def _take(self) -> Sequence[Waiting]:
+        with self._device.lock:
+            queue = [waiting for waiting in self._queue if not waiting.ticket.left]
+            chosen = take(queue, self.limits.budget)
+            batch = [queue[index] for index in chosen]
+            taken = set(chosen)
+            self._queue = [waiting for index, waiting in enumerate(queue) if index not in taken]
+            return batch
+
+    def _run(self, batch: Sequence[Waiting]) -> list[Outcome]:
+        """One outcome for each item. A batch that fails is halved until only the guilty item is left."""
+        try:
+            outputs = self._backend.run([waiting.features for waiting in batch])
+            if len(outputs) != len(batch):
+                raise ModelFailed(f"The backend answered {len(outputs)} items of {len(batch)}.")
+            return [_checked(one) for one in outputs]
+        except Exception as error:  # whatever native code raises must not end the thread
+            if len(batch) > 1:
+                half = len(batch) // 2
+                return [*self._run(batch[:half]), *self._run(batch[half:])]
+            log.exception("A pass of model '%s' failed for one item of %d tokens.", self.name, batch[0].cost)
+            return [error if isinstance(error, EmbedwayError) else ModelFailed("The model failed on this input.")]
+
+    # On the event loop ------------------------------------------------------------------------------------------------
+
+    def _deliver(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome], started_s: float, ended_s: float) -> None:
+        tokens = sum(waiting.cost for waiting in batch)
+        self._tokens_per_s += 0.1 * (tokens / max(ended_s - started_s, 1e-6) - self._tokens_per_s)
+        self._metrics.batch_items.labels(self.name).observe(len(batch))
+        self._metrics.batch_tokens.labels(self.name).observe(tokens)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            ticket = waiting.ticket
+            ticket.queue_s = max(ticket.queue_s, started_s - waiting.arrived_s)
+            ticket.run_s = max(ticket.run_s, ended_s - started_s)
+            if isinstance(outcome, EmbedwayError):
+                self._metrics.failures.labels(self.name).inc()
+                ticket.fail(outcome)
+            else:
+                ticket.put(waiting.index, outcome)
+
+    def abort(self, error: EmbedwayError, everything: bool) -> None:
+        with self._device.lock:
+            doomed = list(self._running)
+            self._running = ()
+            if everything:
+                doomed += self._queue
+                self._queue = []
+        for waiting in doomed:
+            waiting.ticket.fail(error)
+
+    def _admit(self, tokens: int, items: int) -> None:
+        """Refuse before any work what the queue has no room for; an idle model takes a call of any size."""
+        if not self._device.alive:
+            raise Unavailable(f"The model '{self.name}' is being restarted: try again.")
+        if self.queued_tokens and self.queued_tokens + tokens > self.limits.queue_tokens:
+            wait_s = min(60, max(1, math.ceil(self.queued_tokens / self._tokens_per_s)))
+            raise Overloaded(f"Too much is waiting for the model '{self.name}': try again in {wait_s} s.", wait_s)
+        self.queued_tokens += tokens
+        self.pending_items += items
+
+    def _estimate(self, item: Item) -> int:
+        return min(self._backend.facts.max_tokens, 2 + len(item.text) // CHARACTERS_PER_TOKEN)
+
+    async def _prepare(self, items: Sequence[Item]) -> Sequence[Features]:
+        if len(items) <= PREPARED_TOGETHER:
+            return await self._loop.run_in_executor(self._readers, self._prepare_some, items, 0)
+        starts = range(0, len(items), PREPARED_TOGETHER)
+        parts = [
+            self._loop.run_in_executor(
+                self._readers, self._prepare_some, items[start : start + PREPARED_TOGETHER], start
+            )
+            for start in starts
+        ]
+        return [features for part in await asyncio.gather(*parts) for features in part]
+
+    def _prepare_some(self, items: Sequence[Item], start: int) -> list[Features]:
+        features = []
+        for index, item in enumerate(items, start):
+            try:
+                features.append(self._backend.prepare(item))
+            except InvalidInput as error:
+                raise InvalidInput(error.message, item=index) from error
+        return features
+
+    def _enqueue(self, call: EmbedCall, ticket: Ticket, features: Sequence[Features], arrived_s: float) -> None:
+        waiting = [
+            Waiting(ticket, index, one, arrived_s, call.flow, call.priority) for index, one in enumerate(features)
+        ]
+        with self._device.lock:
+            if self._queue and self._queue[-1].urgency_s > waiting[0].urgency_s:
+                for one in waiting:
+                    insort(self._queue, one, key=_urgency)
+            else:
+                self._queue.extend(waiting)
+            self._device.lock.notify()
+
+
+def _urgency(waiting: Waiting) -> float:
+    return waiting.urgency_s
+
+
+def _checked(outputs: Outputs) -> Outcome:
+    try:
+        if outputs.dense is not None:
+            check_finite(outputs.dense)
+    except ModelFailed as error:
+        return error
+    return outputs

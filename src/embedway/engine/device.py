@@ -1,0 +1,126 @@
+"""One device's thread: models take turns on it, so that several of them never oversubscribe its cores."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from embedway.errors import EmbedwayError, Unavailable
+from embedway.observe import Metrics
+
+log = logging.getLogger(__name__)
+
+WATCH_INTERVAL_S = 0.25
+
+
+class Lane(Protocol):
+    """One model's share of the device."""
+
+    @property
+    def urgency_s(self) -> float | None:
+        """The arrival of what waits longest, None when nothing waits. Called with the device's lock held."""
+
+    def step(self) -> None:
+        """Take one batch and run it; on the device's thread."""
+
+    def abort(self, error: EmbedwayError, everything: bool) -> None:
+        """Fail what is in flight, and `everything` that waits too; on the event loop."""
+
+
+class Device:
+    """The thread, and the watch over it.
+
+    A thread that died is started again. A native call that hangs past `hang_s` cannot be killed: everything fails with
+    503, `ready` turns false and `on_hang` is called once, so that the process can end and be started anew.
+    """
+
+    def __init__(self, name: str, hang_s: float, on_hang: Callable[[], None], metrics: Metrics) -> None:
+        self.name = name
+        self.lock = threading.Condition()
+        self.hung = False
+        self._hang_s = hang_s
+        self._on_hang = on_hang
+        self._metrics = metrics
+        self._lanes: list[Lane] = []
+        self._busy: tuple[Lane, float] | None = None
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread itself runs and answers: not the process, not the configuration."""
+        return self._thread is not None and self._thread.is_alive() and not self.hung
+
+    def start(self) -> None:
+        """Start the thread and, on the running event loop, the watch over it."""
+        self._start_thread()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_thread(), name=f"watch {self.name}")
+
+    async def stop(self) -> None:
+        """End the watch and the thread; a hung one is left behind, it ends with the process."""
+        if self._watch:
+            self._watch.cancel()
+        with self.lock:
+            self._stopping = True
+            self.lock.notify_all()
+        if self._thread and not self.hung:
+            await asyncio.to_thread(self._thread.join, self._hang_s)
+
+    def add(self, lane: Lane) -> None:
+        with self.lock:
+            self._lanes.append(lane)
+            self.lock.notify_all()
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._work, name=f"device {self.name}", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (lane := self._next_lane()) is not None:
+            self._busy = (lane, time.monotonic())
+            lane.step()
+            self._busy = None
+
+    def _next_lane(self) -> Lane | None:
+        """The lane that has waited longest; blocks while none has work, None at the end."""
+        with self.lock:
+            while not self._stopping:
+                urgent = [(lane.urgency_s, index) for index, lane in enumerate(self._lanes)]
+                waiting = [(since, index) for since, index in urgent if since is not None]
+                if waiting:
+                    return self._lanes[min(waiting)[1]]
+                self.lock.wait()
+            return None
+
+    async def _watch_thread(self) -> None:
+        while not self.hung:
+            await asyncio.sleep(min(WATCH_INTERVAL_S, self._hang_s / 4))
+            busy = self._busy
+            if self._thread is not None and not self._thread.is_alive():
+                self._revive(busy[0] if busy else None)
+            elif busy is not None and time.monotonic() - busy[1] > self._hang_s:
+                self._give_up()
+
+    def _revive(self, lane: Lane | None) -> None:
+        log.error("The thread of %s died; it is started again.", self.name)
+        self._metrics.restarts.labels(self.name).inc()
+        self._busy = None
+        if lane is not None:
+            lane.abort(
+                Unavailable("The model's thread died while it worked on this request: try again."), everything=False
+            )
+        self._start_thread()
+
+    def _give_up(self) -> None:
+        log.critical(
+            "A pass on %s has not returned within %g s: the process must be restarted.", self.name, self._hang_s
+        )
+        self.hung = True
+        for lane in self._lanes:
+            lane.abort(Unavailable("The model hangs and is being restarted: try again."), everything=True)
+        self._on_hang()

@@ -1,0 +1,238 @@
+"""The engine: the loaded models by name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from embedway.backends.base import Backend
+from embedway.backends.open import available_cpus, open_backend
+from embedway.engine.batch import Budget
+from embedway.engine.batcher import Answer, Batcher, Limits
+from embedway.engine.device import Device
+from embedway.errors import (
+    DeadlineExceeded,
+    EmbedwayError,
+    InvalidInput,
+    ModelFilesError,
+    ModelNotFound,
+    SetupError,
+    Unavailable,
+)
+from embedway.observe import Metrics
+from embedway.types import EmbedCall, EmbedResult, Facts, ModelSpec, ModelStatus, Text, Usage
+from embedway.vectors import check_finite, shorten
+
+log = logging.getLogger(__name__)
+
+WARM_TEXTS = ("warm", "The quick brown fox jumps over the lazy dog. " * 8, "word " * 600)
+
+
+class Engine(Protocol):
+    """Messages only, so that a child process or a Ray actor can stand behind it."""
+
+    async def start(self) -> None:
+        """Load and warm every model. Raises `SetupError` when a required one cannot be served."""
+
+    async def stop(self) -> None:
+        """Let what is in flight finish, within the drain limit, and close everything."""
+
+    def models(self) -> Sequence[ModelStatus]:
+        """Every model, in the order of the configuration."""
+
+    def find(self, name: str) -> ModelStatus:
+        """The model behind a name or alias. Raises `ModelNotFound`."""
+
+    async def embed(self, call: EmbedCall) -> EmbedResult:
+        """Raises `ModelNotFound`, `InvalidInput`, `Overloaded`, `Unavailable`, `ModelFailed`, `DeadlineExceeded`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """`queue_tokens`: accepted and not yet answered, for each model. Times in seconds."""
+
+    batch: Budget
+    queue_tokens: int
+    hang_s: float
+    drain_s: float
+    threads: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    spec: ModelSpec
+    created_s: int
+    reason: str = "loading"
+    facts: Facts | None = None
+    backend: Backend | None = None
+    batcher: Batcher | None = None
+
+
+class LocalEngine:
+    """Models in this process, on one device: the CPU."""
+
+    def __init__(
+        self,
+        specs: Sequence[ModelSpec],
+        limits: EngineLimits,
+        metrics: Metrics,
+        on_hang: Callable[[], None] = lambda: None,
+        opener: Callable[[ModelSpec, int | None], Backend] = open_backend,
+    ) -> None:
+        self._limits = limits
+        self._metrics = metrics
+        self._opener = opener
+        self._entries = [_Entry(spec, int(time.time())) for spec in specs]
+        self._names: Mapping[str, _Entry] = {
+            name: entry for entry in self._entries for name in (entry.spec.name, *entry.spec.aliases)
+        }
+        self._device = Device("cpu", limits.hang_s, on_hang, metrics)
+        self._readers = ThreadPoolExecutor(limits.threads or available_cpus(), thread_name_prefix="prepare")
+
+    async def start(self) -> None:
+        self._device.start()
+        for entry in self._entries:
+            await self._load(entry)
+
+    async def stop(self) -> None:
+        deadline_s = time.monotonic() + self._limits.drain_s
+        while self._pending() and time.monotonic() < deadline_s and self._device.alive:  # noqa: ASYNC110 -- once, at the end
+            await asyncio.sleep(0.01)
+        await self._device.stop()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        for entry in self._entries:
+            if entry.backend is not None and not self._device.hung:
+                entry.backend.close()
+
+    def models(self) -> Sequence[ModelStatus]:
+        return [self._status(entry) for entry in self._entries]
+
+    def find(self, name: str) -> ModelStatus:
+        return self._status(self._entry(name))
+
+    async def embed(self, call: EmbedCall) -> EmbedResult:
+        entry = self._entry(call.model)
+        if entry.batcher is None or entry.facts is None:
+            raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
+        dimensions = check_dimensions(entry.facts, call.dimensions)
+        try:
+            answer = await self._within_deadline(entry.batcher, call)
+        except EmbedwayError as error:
+            self._metrics.rejections.labels(entry.spec.name, error.code).inc()
+            raise
+        vectors = [shorten(outputs.dense, dimensions) for outputs in answer.outputs if outputs.dense is not None]
+        return EmbedResult(
+            entry.spec.name, vectors, self._count(entry.spec.name, call, answer), answer.timings, entry.spec.stand_in
+        )
+
+    async def _load(self, entry: _Entry) -> None:
+        """Open and warm one model; the reason of a failure stays with the entry."""
+        name = entry.spec.name
+        started_s = time.monotonic()
+        try:
+            backend = await asyncio.to_thread(self._opener, entry.spec, self._limits.threads)
+            await asyncio.to_thread(_warm, backend)
+        except Exception as error:
+            entry.reason = str(error)
+            stack = not isinstance(error, SetupError)  # a sentence for what the user can mend, the stack for the rest
+            log.log(logging.ERROR, "The model '%s' cannot be served: %s", name, error, exc_info=stack)
+            if entry.spec.required:
+                raise (
+                    error
+                    if isinstance(error, SetupError)
+                    else SetupError(f"The model '{name}' cannot be opened: {error!r}.")
+                ) from error
+            return
+        limits = Limits(self._limits.queue_tokens, self._limits.batch)
+        entry.backend, entry.facts = backend, backend.facts
+        entry.batcher = Batcher(name, backend, self._device, self._readers, limits, self._metrics)
+        entry.reason = "ready"
+        self._device.add(entry.batcher)
+        facts = backend.facts
+        log.info(
+            "Model '%s' is ready after %.1f s: %s %s, %d dimensions, %d tokens.",
+            *(name, time.monotonic() - started_s, facts.backend, facts.dtype, facts.dimensions, facts.max_tokens),
+        )
+
+    async def _within_deadline(self, batcher: Batcher, call: EmbedCall) -> Answer:
+        if call.deadline_s is None:
+            return await batcher.submit(call)
+        try:
+            async with asyncio.timeout(call.deadline_s - time.monotonic()):
+                return await batcher.submit(call)
+        except TimeoutError as error:
+            raise DeadlineExceeded("The request's time limit passed before its answer was ready.") from error
+
+    def _count(self, name: str, call: EmbedCall, answer: Answer) -> Usage:
+        usage = Usage(
+            tokens=sum(features.cost for features in answer.features),
+            cut=sum(features.cut for features in answer.features),
+            characters=sum(len(item.text) for item in call.items),
+        )
+        self._metrics.tokens.labels(name).inc(usage.tokens)
+        self._metrics.texts.labels(name).inc(len(call.items))
+        self._metrics.truncated.labels(name).inc(usage.cut)
+        timings = answer.timings
+        for phase, seconds in (("prepare", timings.prepare_s), ("queue", timings.queue_s), ("run", timings.run_s)):
+            self._metrics.phase_seconds.labels(name, phase).observe(seconds)
+        return usage
+
+    def _entry(self, name: str) -> _Entry:
+        if name not in self._names:
+            raise ModelNotFound(f"The model '{name}' does not exist.", name)
+        return self._names[name]
+
+    def _status(self, entry: _Entry) -> ModelStatus:
+        batcher = entry.batcher
+        alive = batcher is not None and self._device.alive
+        return ModelStatus(
+            spec=entry.spec,
+            facts=entry.facts,
+            created_s=entry.created_s,
+            ready=alive,
+            reason=entry.reason if alive or batcher is None else "the model's thread is down",
+            queued_items=batcher.queued_items if batcher else 0,
+            queued_tokens=batcher.queued_tokens if batcher else 0,
+            pending_items=batcher.pending_items if batcher else 0,
+            max_queue_tokens=self._limits.queue_tokens,
+            max_batch_items=self._limits.batch.items,
+        )
+
+    def _pending(self) -> int:
+        return sum(entry.batcher.pending_items for entry in self._entries if entry.batcher)
+
+
+def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
+    """The length to cut to, None for native. Raises `InvalidInput` naming the allowed range."""
+    if dimensions is None or dimensions == facts.dimensions:
+        return None
+    if not facts.matryoshka:
+        raise InvalidInput(
+            f"dimensions must be {facts.dimensions}: this model was not trained to be cut.", "$.dimensions"
+        )
+    low, high = facts.matryoshka[0], facts.dimensions
+    if not low <= dimensions <= high:
+        raise InvalidInput(f"dimensions must be between {low} and {high}, not {dimensions}.", "$.dimensions")
+    return dimensions
+
+
+def _warm(backend: Backend) -> None:
+    """Run texts of several lengths once: the first caller need not pay for it, and vectors are seen to be finite."""
+    features = [backend.prepare(Text(text)) for text in _warmable(backend)]
+    for batch in ([features[0]], features[:2], features):
+        for outputs in backend.run(batch):
+            if outputs.dense is None or outputs.dense.shape != (backend.facts.dimensions,):
+                raise ModelFilesError(
+                    "The model's vectors have not the length that its config says: its files do not belong together."
+                )
+            check_finite(outputs.dense)
+
+
+def _warmable(backend: Backend) -> Sequence[str]:
+    """Texts short enough for a model that refuses to cut."""
+    return [text[: backend.facts.max_tokens // 2 * 2] for text in WARM_TEXTS]

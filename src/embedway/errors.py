@@ -1,0 +1,139 @@
+"""Every error that Embedway raises on purpose.
+
+An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect decides how it looks on the wire.
+
+    EmbedwayError                 500  internal_error
+    ├── InvalidInput              400  invalid_request       names the path of the bad field
+    ├── Unauthenticated           401  unauthenticated
+    ├── Forbidden                 403  forbidden
+    ├── ModelNotFound             404  model_not_found
+    ├── RouteNotFound             404  route_not_found
+    ├── MethodNotAllowed          405  method_not_allowed
+    ├── BodyTimeout               408  body_timeout
+    ├── BodyTooLarge              413  body_too_large
+    ├── UnsupportedBody           415  unsupported_body
+    ├── Overloaded                429  overloaded            says when to come back
+    ├── ModelFailed               500  model_failed          the pass over this very item failed
+    ├── Unavailable               503  unavailable           not warm yet, hung, or draining
+    ├── DeadlineExceeded          504  deadline_exceeded
+    └── SetupError                 —   what stops the program from starting; never reaches the wire
+        ├── SettingsError              a flag, variable or key of the configuration
+        └── ModelFilesError            a model's files: missing, damaged, unsupported
+"""
+
+
+class EmbedwayError(Exception):
+    """The root. `message` is one sentence that a caller may read; it holds no secret and no stack."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(EmbedwayError):
+    """The request is understood and wrong.
+
+    `field` is a JSON path such as `$.input[1]`, or None. Below the dialects nobody knows the wire's names: there `item`
+    says which item of the call is meant.
+    """
+
+    status = 400
+    code = "invalid_request"
+
+    def __init__(self, message: str, field: str | None = None, item: int | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.item = item
+
+
+class Unauthenticated(EmbedwayError):
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(EmbedwayError):
+    status = 403
+    code = "forbidden"
+
+
+class ModelNotFound(EmbedwayError):
+    """No model, alias or deployment has this name. `name` is what the caller asked for."""
+
+    status = 404
+    code = "model_not_found"
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class RouteNotFound(EmbedwayError):
+    status = 404
+    code = "route_not_found"
+
+
+class MethodNotAllowed(EmbedwayError):
+    """`allowed` lists the methods that the path has."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class BodyTimeout(EmbedwayError):
+    status = 408
+    code = "body_timeout"
+
+
+class BodyTooLarge(EmbedwayError):
+    status = 413
+    code = "body_too_large"
+
+
+class UnsupportedBody(EmbedwayError):
+    status = 415
+    code = "unsupported_body"
+
+
+class Overloaded(EmbedwayError):
+    """Refused before any work was done. `retry_after_s` is a whole number of seconds, at least 1."""
+
+    status = 429
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ModelFailed(EmbedwayError):
+    status = 500
+    code = "model_failed"
+
+
+class Unavailable(EmbedwayError):
+    status = 503
+    code = "unavailable"
+
+
+class DeadlineExceeded(EmbedwayError):
+    status = 504
+    code = "deadline_exceeded"
+
+
+class SetupError(EmbedwayError):
+    code = "setup_error"
+
+
+class SettingsError(SetupError):
+    code = "settings_error"
+
+
+class ModelFilesError(SetupError):
+    code = "model_files_error"

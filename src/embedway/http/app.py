@@ -1,0 +1,127 @@
+"""Settings and an engine in, an ASGI application out: the object graph is built here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from embedway.engine.engine import Engine
+from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
+from embedway.http.access import Access
+from embedway.http.document import openapi
+from embedway.http.exchange import Exchange
+from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
+from embedway.http.ops import Ops
+from embedway.http.routes import dialect_of, operations
+from embedway.observe import Metrics
+from embedway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_EXPOSED = [
+    "x-request-id",
+    "retry-after",
+    "x-total-time",
+    "x-compute-tokens",
+    "x-embedway-truncated",
+    "x-embedway-ignored",
+]
+
+
+def build_app(
+    settings: Settings, engine: Engine, metrics: Metrics, on_failure: Callable[[SetupError], None]
+) -> Starlette:
+    """`on_failure` is called when a required model cannot be served: the models load while the server already
+    listens.
+    """
+    access = Access(settings)
+    known = operations(engine, settings)
+    limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
+    document = openapi(known, settings.root_path, settings.keyless)
+    ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
+    routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
+    if settings.root_path:  # a proxy may strip the prefix or leave it
+        routes = [Mount(settings.root_path, routes=routes), *routes]
+    app = Starlette(
+        routes=routes,
+        lifespan=_lifespan(engine, on_failure),
+        middleware=_middleware(settings),
+        exception_handlers={HTTPException: _no_such_route},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> list[BaseRoute]:
+    """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
+    body.
+    """
+    routes: list[BaseRoute] = []
+    for operation in known:
+        endpoint = Endpoint(operation, access, limits, metrics).__call__
+        for path in operation.paths:
+            ends = ("",) if path.endswith(":path}") else ("", "/")
+            routes += [Route(path + end, endpoint, methods=[operation.method]) for end in ends]
+    return routes
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    if not settings.cors_origin:
+        return []
+    origins = list(settings.cors_origin)
+    return [
+        Middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
+        )
+    ]
+
+
+def _lifespan(
+    engine: Engine, on_failure: Callable[[SetupError], None]
+) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    async def load() -> None:
+        try:
+            await engine.start()
+        except SetupError as error:
+            on_failure(error)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        loading = asyncio.create_task(load(), name="load models")
+        try:
+            yield
+        finally:
+            loading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loading
+            await engine.stop()
+
+    return lifespan
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    """404 and 405 in the words of the dialect that the path belongs to."""
+    path = request.url.path
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    found: EmbedwayError
+    if status == 405 and isinstance(error, HTTPException):
+        allowed = (error.headers or {}).get("Allow", "")
+        found = MethodNotAllowed(
+            f"{request.method} is not allowed here; allowed is {allowed}.", tuple(allowed.split(", "))
+        )
+    else:
+        found = RouteNotFound(f"There is no route {path[:200]}.")
+    response = error_reply(dialect_of(path), Exchange.begin(request), found)
+    if isinstance(found, MethodNotAllowed):
+        response.headers["allow"] = ", ".join(found.allowed)
+    return response

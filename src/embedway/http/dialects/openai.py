@@ -1,0 +1,244 @@
+"""OpenAI's embeddings and model list, with the fields that Infinity's clients look for in the rows.
+
+Sources: OpenAI API reference, "Embeddings" and "Models"; infinity_emb 0.0.78 for `stats`, `backend`, `capabilities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import orjson
+
+from embedway.engine.engine import Engine
+from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unavailable
+from embedway.http.dialects.base import WordedError, field_of
+from embedway.http.exchange import Exchange
+from embedway.types import EmbedCall, EmbedResult, ModelStatus, Role, Text
+from embedway.vectors import encode_base64
+
+MAX_INPUTS = 2048
+UNSPECIFIED_MODEL = "default/not-specified"  # what infinity's client sends when its user names none
+ROLES: Mapping[str, Role] = {
+    "query": "query",
+    "search_query": "query",
+    "document": "document",
+    "passage": "document",
+    "search_document": "document",
+}
+_SEND_TEXT = (
+    "Token ids are not accepted: send text. In LangChain's OpenAIEmbeddings set check_embedding_ctx_length=False."
+)
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_CODES = {"unauthenticated": "invalid_api_key", "overloaded": "rate_limit_exceeded"}
+
+
+class EmbeddingsBody(msgspec.Struct):
+    """`input_type` is an extension: the role, where the model has prompts for roles. Null stands for absent
+    everywhere.
+    """
+
+    input: str | list[str | int | list[int]]
+    model: str | None = None
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+    input_type: str | None = None
+    modality: Literal["text"] | None = None
+    user: str | None = None
+
+
+class EmbeddingRow(msgspec.Struct):
+    index: int
+    embedding: list[float] | str
+    object: Literal["embedding"] = "embedding"
+
+
+class TokenUsage(msgspec.Struct):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsReply(msgspec.Struct):
+    data: list[EmbeddingRow]
+    model: str
+    usage: TokenUsage
+    object: Literal["list"] = "list"
+
+
+class ModelStats(msgspec.Struct):
+    """The queue as infinity counts it; `queue_fraction` is of the tokens that may wait, `batch_size` in items."""
+
+    queue_fraction: float
+    queue_absolute: int
+    results_pending: int
+    batch_size: int
+
+
+class ModelRow(msgspec.Struct):
+    """`root` is the model behind an alias. `ready`, `dtype`, `dimensions`, `max_tokens` are extensions."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: Literal["infinity"]
+    stats: ModelStats
+    backend: str
+    capabilities: list[str]
+    root: str
+    ready: bool
+    dtype: str | None
+    dimensions: int | None
+    max_tokens: int | None
+
+
+class ModelList(msgspec.Struct):
+    data: list[ModelRow]
+    object: Literal["list"] = "list"
+
+
+class ErrorDetail(msgspec.Struct):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorReply(msgspec.Struct):
+    error: ErrorDetail
+
+
+class OpenAI:
+    """The words of OpenAI; also those of every route that belongs to no other vendor."""
+
+    name = "openai"
+    max_body_bytes: int | None = None
+    error_type: type[msgspec.Struct] = ErrorReply
+
+    def word(self, error: EmbedwayError, exchange: Exchange) -> WordedError:
+        field = field_of(error)
+        kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
+        detail = ErrorDetail(
+            error.message, kind, field and field.removeprefix("$."), _CODES.get(error.code, error.code)
+        )
+        return WordedError(error.status, msgspec.json.encode(ErrorReply(detail)), retry_headers(error))
+
+    def mark(self, exchange: Exchange) -> None:
+        pass
+
+
+class Embeddings:
+    """POST /v1/embeddings."""
+
+    def __init__(self, engine: Engine, request_timeout_s: float) -> None:
+        self._engine = engine
+        self._timeout_s = request_timeout_s
+
+    async def __call__(self, exchange: Exchange, body: EmbeddingsBody) -> bytes:
+        result = await self._engine.embed(self.read(exchange, body, MAX_INPUTS))
+        exchange.note(result)
+        return write_embeddings({}, body, result)
+
+    def read(self, exchange: Exchange, body: EmbeddingsBody, max_inputs: int) -> EmbedCall:
+        """Wire struct to call. Raises `InvalidInput`, `ModelNotFound`."""
+        role = _role(body.input_type)
+        return EmbedCall(
+            model=self._model(body.model),
+            items=[Text(text, role) for text in read_texts(body.input, max_inputs)],
+            dimensions=body.dimensions or None,
+            flow=exchange.caller.flow,
+            deadline_s=exchange.deadline_s(self._timeout_s),
+        )
+
+    def _model(self, name: str | None) -> str:
+        if name and name != UNSPECIFIED_MODEL:
+            return name
+        models = self._engine.models()
+        if len(models) != 1:
+            raise InvalidInput("model is needed: this server has several, see GET /v1/models.", "$.model")
+        return models[0].spec.name
+
+
+class Models:
+    """GET /v1/models and GET /v1/models/{id}."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def list(self, exchange: Exchange, body: None) -> bytes:
+        rows = [
+            _row(name, status) for status in self._engine.models() for name in (status.spec.name, *status.spec.aliases)
+        ]
+        return msgspec.json.encode(ModelList(rows))
+
+    async def get(self, exchange: Exchange, body: None) -> bytes:
+        name = exchange.request.path_params["model"]
+        return msgspec.json.encode(_row(name, self._engine.find(name)))
+
+
+def read_texts(given: str | Sequence[str | int | Sequence[int]], max_inputs: int) -> Sequence[str]:
+    """The texts of `input`. Raises `InvalidInput` for none, too many, an empty one, or token ids."""
+    if isinstance(given, str):
+        if not given:
+            raise InvalidInput("input must not be an empty string.", "$.input")
+        return [given]
+    if not 1 <= len(given) <= max_inputs:
+        raise InvalidInput(f"input must hold 1 to {max_inputs} texts, not {len(given)}.", "$.input")
+    texts = []
+    for index, text in enumerate(given):
+        if not isinstance(text, str):
+            raise InvalidInput(_SEND_TEXT, "$.input")
+        if not text:
+            raise InvalidInput("input must not hold an empty string.", f"$.input[{index}]")
+        texts.append(text)
+    return texts
+
+
+def write_embeddings(head: Mapping[str, Any], body: EmbeddingsBody, result: EmbedResult) -> bytes:
+    """The reply, rendered once: floats straight from the arrays, or base64 of their bytes."""
+    if body.encoding_format == "base64":
+        vectors: Sequence[Any] = [encode_base64(vector) for vector in result.vectors]
+    else:
+        vectors = result.vectors
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    usage = {"prompt_tokens": result.usage.tokens, "total_tokens": result.usage.tokens}
+    reply = {**head, "object": "list", "data": data, "model": body.model or result.model, "usage": usage}
+    return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def retry_headers(error: EmbedwayError) -> dict[str, str]:
+    """When to come back, as RFC 9110 §10.2.3 says it."""
+    if isinstance(error, Overloaded):
+        return {"retry-after": str(error.retry_after_s)}
+    return {"retry-after": "1"} if isinstance(error, Unavailable) else {}
+
+
+def _role(input_type: str | None) -> Role:
+    if input_type is None:
+        return "document"
+    if input_type not in ROLES:
+        raise InvalidInput(f"input_type must be one of {', '.join(ROLES)}.", "$.input_type")
+    return ROLES[input_type]
+
+
+def _row(name: str, status: ModelStatus) -> ModelRow:
+    facts = status.facts
+    return ModelRow(
+        id=name,
+        object="model",
+        created=status.created_s,
+        owned_by="infinity",
+        stats=ModelStats(
+            queue_fraction=min(1.0, status.queued_tokens / status.max_queue_tokens),
+            queue_absolute=status.queued_items,
+            results_pending=status.pending_items,
+            batch_size=status.max_batch_items,
+        ),
+        backend=facts.backend if facts else "none",
+        capabilities=["embed"],
+        root=status.spec.name,
+        ready=status.ready,
+        dtype=facts.dtype if facts else None,
+        dimensions=facts.dimensions if facts else None,
+        max_tokens=facts.max_tokens if facts else None,
+    )

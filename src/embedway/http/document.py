@@ -1,0 +1,105 @@
+"""The OpenAPI 3.1 document, made from the operations: what is served is what is documented."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from embedway import __version__
+from embedway.http.operation import Operation
+
+_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+_ERRORS = {"4XX": "The request is refused", "5XX": "The server failed or is not ready"}
+
+
+def openapi(operations: Sequence[Operation], root_path: str, keyless: bool) -> dict[str, Any]:
+    """The document as a JSON-ready dict. Schemas are the wire structs' own (JSON Schema 2020-12)."""
+    types = _types(operations)
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    references = dict(zip(types, schemas, strict=True))
+    paths: dict[str, Any] = _operational_paths()
+    for operation in operations:
+        for number, path in enumerate(operation.paths):
+            described = _describe(operation, number, path, references)
+            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[operation.method.lower()] = described
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Embedway",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": root_path or "/"}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    }
+    if not keyless:
+        document["security"] = [{"key": []}]
+    return document
+
+
+def _types(operations: Sequence[Operation]) -> list[type[msgspec.Struct]]:
+    """Every wire struct once. Two dialects may call theirs the same: msgspec tells them apart."""
+    found: dict[type[msgspec.Struct], None] = {}
+    for operation in operations:
+        for kind in (operation.body_type, operation.reply_type, operation.dialect.error_type):
+            if kind is not None:
+                found[kind] = None
+    return list(found)
+
+
+def _describe(
+    operation: Operation, number: int, path: str, references: dict[type[msgspec.Struct], Any]
+) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name + (f"_{number + 1}" if number else ""),
+        "summary": operation.summary,
+        "tags": [operation.dialect.name],
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in _PARAMETER.findall(path)
+        ],
+        "responses": {"200": _json("Answered", references[operation.reply_type])}
+        | {status: _json(words, references[operation.dialect.error_type]) for status, words in _ERRORS.items()},
+    }
+    if operation.body_type is not None:
+        media = {"schema": references[operation.body_type]}
+        if operation.example is not None:
+            media["example"] = operation.example
+        described["requestBody"] = {"required": True, "content": {"application/json": media}}
+    if not operation.guarded:
+        described["security"] = []
+    return described
+
+
+def _json(description: str, schema: Any) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _operational_paths() -> dict[str, Any]:
+    """The routes of `http.ops`, which belong to no dialect."""
+    shape = {"type": "object"}
+    ready = {"200": _json("Every required model is ready", shape), "503": _json("Some required model is not", shape)}
+    table: dict[str, tuple[str, dict[str, Any]]] = {
+        "/health": ("The process is alive", {"200": _json("Alive", shape)}),
+        "/ready": ("Every required model's worker is alive and warm", ready),
+        "/metrics": (
+            "Prometheus metrics",
+            {"200": {"description": "Text", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+        ),
+    }
+    return {
+        path: {
+            "get": {
+                "operationId": path.strip("/"),
+                "summary": summary,
+                "tags": ["operations"],
+                "responses": responses,
+                "security": [],
+            }
+        }
+        for path, (summary, responses) in table.items()
+    }

@@ -1,0 +1,60 @@
+"""One request being answered: its id, its clock, what its reply's headers will say."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from embedway.types import Caller, EmbedResult
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+TIMEOUT_HEADER = "x-embedway-timeout-ms"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What operations share while they answer one request. `started_s` is on the clock of `time.monotonic`."""
+
+    request: Request
+    request_id: str
+    started_s: float
+    caller: Caller = field(default_factory=Caller)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, request: Request) -> Exchange:
+        given = request.headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4()).upper()
+        return cls(request, request_id, time.monotonic())
+
+    @property
+    def elapsed_ms(self) -> int:
+        return int((time.monotonic() - self.started_s) * 1000)
+
+    def deadline_s(self, limit_s: float) -> float:
+        """When the answer is no longer wanted: the server's limit, or the caller's own where that is shorter."""
+        given = self.request.headers.get(TIMEOUT_HEADER, "")
+        if given.isascii() and given.isdecimal() and len(given) < 10:
+            limit_s = min(limit_s, int(given) / 1000)
+        return self.started_s + limit_s
+
+    def note(self, result: EmbedResult) -> None:
+        """The timing headers under the names of text-embeddings-inference (milliseconds), and Embedway's own."""
+        timings, usage = result.timings, result.usage
+        self.headers |= {
+            "x-compute-type": "cpu",
+            "x-compute-time": str(int((timings.prepare_s + timings.queue_s + timings.run_s) * 1000)),
+            "x-compute-characters": str(usage.characters),
+            "x-compute-tokens": str(usage.tokens),
+            "x-tokenization-time": str(int(timings.prepare_s * 1000)),
+            "x-queue-time": str(int(timings.queue_s * 1000)),
+            "x-inference-time": str(int(timings.run_s * 1000)),
+        }
+        if usage.cut:
+            self.headers["x-embedway-truncated"] = str(usage.cut)
+        if result.stand_in:
+            self.headers["x-embedway-stand-in"] = result.model

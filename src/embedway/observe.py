@@ -1,0 +1,91 @@
+"""Every metric and the log format, in one place.
+
+Metrics are Prometheus's, in base units (seconds, tokens, items), one registry for each server object.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from embedway.types import ModelStatus
+
+Phase = Literal["prepare", "queue", "run"]
+METRICS_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+
+
+class Metrics:
+    """What the server counts. Labels hold names of the configuration only, never a caller's text or key."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self.requests = counter("embedway_requests", "Requests answered.", ["operation", "status"])
+        self.request_seconds = histogram(
+            "embedway_request_seconds", "From the first header to the last byte.", ["operation"], buckets=_SECONDS
+        )
+        self.phase_seconds = histogram(
+            "embedway_phase_seconds", "Time of a call in prepare, queue and run.", ["model", "phase"], buckets=_SECONDS
+        )
+        self.queue_items = gauge("embedway_queue_items", "Items that wait for a batch.", ["model"])
+        self.queue_tokens = gauge("embedway_queue_tokens", "Tokens accepted and not yet answered.", ["model"])
+        self.batch_items = histogram("embedway_batch_items", "Items in a batch.", ["model"], buckets=_ITEMS)
+        self.batch_tokens = histogram("embedway_batch_tokens", "Tokens in a batch.", ["model"], buckets=_TOKENS)
+        self.tokens = counter("embedway_tokens", "Tokens consumed by answered calls.", ["model"])
+        self.texts = counter("embedway_texts", "Texts in answered calls.", ["model"])
+        self.truncated = counter("embedway_truncated_texts", "Texts cut at the model's limit.", ["model"])
+        self.rejections = counter("embedway_rejections", "Calls refused or given up.", ["model", "reason"])
+        self.failures = counter("embedway_failed_items", "Items whose pass failed.", ["model"])
+        self.ready = gauge(
+            "embedway_model_ready", "1 when the model's worker is alive and warm.", ["model", "backend", "dtype"]
+        )
+        self.restarts = counter("embedway_worker_restarts", "Model threads started again after they died.", ["device"])
+
+    def render(self, models: Sequence[ModelStatus]) -> bytes:
+        """The text exposition format, type `METRICS_TYPE`; what describes a state is read off `models` now."""
+        for status in models:
+            self.queue_items.labels(status.spec.name).set(status.queued_items)
+            self.queue_tokens.labels(status.spec.name).set(status.queued_tokens)
+            backend, dtype = (status.facts.backend, status.facts.dtype) if status.facts else ("none", "none")
+            self.ready.labels(status.spec.name, backend, dtype).set(status.ready)
+        return generate_latest(self.registry)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, and the stack where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["stack"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up_logging(level: str, log_format: Literal["text", "json"]) -> None:
+    """Log to standard error; called once, by the command."""
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if log_format == "json" else text)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # the hub client names every request at INFO

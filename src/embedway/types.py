@@ -1,0 +1,168 @@
+"""The nouns that every layer shares: items, calls, results. Frozen, no I/O.
+
+Shapes: a dense vector is float32 `[dimensions]`. Times are seconds unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]
+Role = Literal["query", "document"]
+Task = Literal["embedding", "rerank", "multimodal"]
+DType = Literal["fp32", "bf16"]
+Truncation = Literal["cut", "error"]
+
+
+class Output(enum.Flag):
+    """What an item wants of one pass; a model says in its facts which of them it has."""
+
+    DENSE = enum.auto()
+
+
+class Priority(enum.IntEnum):
+    """Who goes first when both wait. `engine.batch.PATIENCE_S` says for how long bulk can be overtaken."""
+
+    INTERACTIVE = 0
+    BULK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text to encode. `role` selects the model's own prompt, if it has one."""
+
+    text: str
+    role: Role = "document"
+    outputs: Output = Output.DENSE
+
+
+Item = Text
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """A prepared item: what `Backend.prepare` made of it.
+
+    `cost` is the item's price in a batch and its usage: tokens consumed, with prompt and special tokens, after cutting.
+    `ids` is int32 `[cost]`. `cut` says that the text was longer than the model reads.
+    """
+
+    ids: npt.NDArray[np.int32]
+    cost: int
+    cut: bool = False
+    outputs: Output = Output.DENSE
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What one pass made of one item; a part that was not asked for is None."""
+
+    dense: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a loaded model can do, as its backend knows it."""
+
+    backend: str
+    dtype: DType
+    dimensions: int
+    max_tokens: int
+    outputs: Output
+    revision: str
+    tasks: frozenset[Task] = frozenset({"embedding"})
+    matryoshka: tuple[int, ...] = ()
+    """Lengths the model was trained to be cut to, ascending, native last; empty when it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What to open and under which names; a `[[model]]` of the configuration."""
+
+    name: str
+    source: str
+    aliases: tuple[str, ...] = ()
+    revision: str | None = None
+    dtype: Literal["auto"] | DType = "auto"
+    max_tokens: int | None = None
+    truncation: Truncation | None = None
+    matryoshka: tuple[int, ...] = ()
+    stand_in: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `flow` is the name under which the caller's items share the queue with others."""
+
+    flow: str = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedCall:
+    """What is asked inside, whatever dialect it came in.
+
+    `dimensions` None means native. `deadline_s` is a point on the clock of `time.monotonic`.
+    """
+
+    model: str
+    items: Sequence[Item]
+    dimensions: int | None = None
+    flow: str = "anonymous"
+    priority: Priority = Priority.INTERACTIVE
+    deadline_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of one call went, in seconds; queue and run are those of its slowest item."""
+
+    prepare_s: float = 0.0
+    queue_s: float = 0.0
+    run_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`tokens` are tokens consumed; `cut` counts the texts that were longer than the model reads."""
+
+    tokens: int
+    cut: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedResult:
+    """`vectors[i]` answers `call.items[i]`; `model` is the entry's own name, not the alias asked for."""
+
+    model: str
+    vectors: Sequence[Vector]
+    usage: Usage
+    timings: Timings = field(default_factory=Timings)
+    stand_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model as `/models`, `/ready` and the metrics show it. `facts` is None until the model is open.
+
+    `queued_tokens` counts what was accepted and not yet answered, `queued_items` what waits for a batch,
+    `pending_items` all that is accepted and not yet answered.
+    """
+
+    spec: ModelSpec
+    facts: Facts | None
+    created_s: int
+    ready: bool
+    reason: str
+    queued_items: int
+    queued_tokens: int
+    pending_items: int
+    max_queue_tokens: int
+    max_batch_items: int
