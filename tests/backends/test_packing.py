@@ -1,0 +1,50 @@
+"""The layout of a batch."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedway.backends.packing import LANES, lay_out
+
+lengths = st.lists(st.integers(1, 300), min_size=1, max_size=40)
+
+
+@given(lengths)
+def test_every_token_has_one_slot_and_finds_its_way_back(sizes: list[int]) -> None:
+    """Reading the slots and unpacking them gives the packed rows again, for all groups together."""
+    layout = lay_out(sizes)
+    slots = np.concatenate([group.slots.ravel() for group in layout.groups])
+    total = sum(sizes)
+    assert np.array_equal(slots[layout.unpack[:total]], np.arange(total))
+    held = sum(int((group.mask == 0).sum()) for group in layout.groups)
+    assert held == total
+
+
+@given(lengths)
+def test_rows_lead_each_batch_index_to_its_own_tokens(sizes: list[int]) -> None:
+    """`first` and `last` enclose as many rows as the item has tokens; `rows` is the inverse of `order`."""
+    layout = lay_out(sizes)
+    assert (layout.last - layout.first + 1).tolist() == sizes
+    assert [layout.order[row] for row in layout.rows] == list(range(len(sizes)))
+    for index, size in enumerate(sizes):
+        begin = layout.first[index]
+        assert np.array_equal(layout.positions[begin : begin + size], np.arange(size))
+
+
+@given(lengths)
+def test_extents_are_whole_registers(sizes: list[int]) -> None:
+    """What makes a vector the same to the bit whoever its neighbours are."""
+    layout = lay_out(sizes)
+    assert len(layout.positions) % LANES == 0
+    assert all(group.slots.shape[1] % LANES == 0 for group in layout.groups)
+
+
+def test_short_texts_do_not_pay_for_a_long_one() -> None:
+    """Thirty short texts beside one of 256 tokens: the long one gets a rectangle of its own."""
+    layout = lay_out([10] * 30 + [256])
+    assert [group.slots.shape for group in layout.groups] == [(30, 16), (1, 256)]
+
+
+def test_a_lone_text_has_one_group() -> None:
+    """The other is empty and costs nothing."""
+    assert [group.slots.shape for group in lay_out([7]).groups] == [(0, 16), (1, 16)]
