@@ -366,7 +366,7 @@ CLOSED: list[tuple[str, str | None, list[str]]] = [
     ("org/gated", None, ["accepted its terms", "set HF_TOKEN"]),
     ("org/private", None, ["no such model or does not show it", "HF_TOKEN if it is private"]),
     ("org/absent", None, ["no such model or does not show it", "check its name"]),
-    ("absent", None, ["was not found: there is no folder of that name"]),
+    ("absent", None, ["cannot be loaded: there is no folder of that name"]),
     ("org/tiny", "v9", ["has the model but not this revision", "check the revision"]),
     ("org/pickled", None, ["org/pickled on the hub has pickled weights only (pytorch_model.bin)", "convert them once"]),
     ("org/other", None, ["org/other on the hub has no config.json"]),

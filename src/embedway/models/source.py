@@ -22,6 +22,8 @@ import msgspec
 from embedway.errors import ModelFilesError
 from embedway.models.bundled import Bundled, bundled, differing, file_sha256, weights_fingerprint, weights_header
 
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's library reads it when it is imported, below
+
 T = TypeVar("T")
 Origin = Literal["folder", "package", "cache", "hub"]
 
@@ -239,7 +241,7 @@ def nowhere(source: str, model: Bundled | None, error: _HubError) -> ModelFilesE
     cache = error.note or f"no whole copy is in the model cache {constants.HF_HUB_CACHE}"
     package, install = (f"no package {model.distribution}, ", f"run `{model.install}`, ") if model else ("", "")
     return ModelFilesError(
-        f"The model {source!r} was not found: there is no folder of that name, {package}{cache}, and {error.why}; "
+        f"The model {source!r} cannot be loaded: there is no folder of that name, {package}{cache}, and {error.why}; "
         f"{install}{error.remedy}, or give a folder as source."
     )
 
