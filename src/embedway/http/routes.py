@@ -84,7 +84,7 @@ def _opensearch(engine: Engine, settings: Settings) -> Sequence[Operation]:
             name="GetTextEmbedding",
             dialect=OPENSEARCH,
             method="POST",
-            paths=("/v3/openapi/workspaces/{workspace}/text-embedding/{service_id}",),
+            paths=("/v3/openapi/workspaces/{workspace}/text-embedding/{service_id:path}",),
             answer=TextEmbedding(engine, settings.request_timeout_s),
             summary="Text embedding by service id (AI Search Open Platform)",
             body_type=TextEmbeddingBody,

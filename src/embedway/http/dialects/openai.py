@@ -79,10 +79,10 @@ class ModelRow(msgspec.Struct):
     """`root` is the model behind an alias. `ready`, `dtype`, `dimensions`, `max_tokens` are extensions."""
 
     id: str
-    object: Literal["model"]
-    created: int
-    owned_by: Literal["infinity"]
     stats: ModelStats
+    object: Literal["model"]
+    owned_by: Literal["infinity"]
+    created: int
     backend: str
     capabilities: list[str]
     root: str
@@ -135,9 +135,10 @@ class Embeddings:
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: EmbeddingsBody) -> bytes:
-        result = await self._engine.embed(self.read(exchange, body, MAX_INPUTS))
+        call = self.read(exchange, body, MAX_INPUTS)
+        result = await self._engine.embed(call)
         exchange.note(result)
-        return write_embeddings({}, body, result)
+        return write_embeddings({}, call.model, body.encoding_format, result)
 
     def read(self, exchange: Exchange, body: EmbeddingsBody, max_inputs: int) -> EmbedCall:
         """Wire struct to call. Raises `InvalidInput`, `ModelNotFound`."""
@@ -194,15 +195,15 @@ def read_texts(given: str | Sequence[str | int | Sequence[int]], max_inputs: int
     return texts
 
 
-def write_embeddings(head: Mapping[str, Any], body: EmbeddingsBody, result: EmbedResult) -> bytes:
-    """The reply, rendered once: floats straight from the arrays, or base64 of their bytes."""
-    if body.encoding_format == "base64":
+def write_embeddings(head: Mapping[str, Any], model: str, encoding_format: str | None, result: EmbedResult) -> bytes:
+    """The reply, rendered once: floats straight from the arrays, or base64 of their bytes; `model` as asked for."""
+    if encoding_format == "base64":
         vectors: Sequence[Any] = [encode_base64(vector) for vector in result.vectors]
     else:
         vectors = result.vectors
-    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    data = [{"object": "embedding", "embedding": vector, "index": index} for index, vector in enumerate(vectors)]
     usage = {"prompt_tokens": result.usage.tokens, "total_tokens": result.usage.tokens}
-    reply = {**head, "object": "list", "data": data, "model": body.model or result.model, "usage": usage}
+    reply = {**head, "object": "list", "data": data, "model": model, "usage": usage}
     return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -225,15 +226,15 @@ def _row(name: str, status: ModelStatus) -> ModelRow:
     facts = status.facts
     return ModelRow(
         id=name,
-        object="model",
-        created=status.created_s,
-        owned_by="infinity",
         stats=ModelStats(
             queue_fraction=min(1.0, status.queued_tokens / status.max_queue_tokens),
             queue_absolute=status.queued_items,
             results_pending=status.pending_items,
             batch_size=status.max_batch_items,
         ),
+        object="model",
+        owned_by="infinity",
+        created=status.created_s,
         backend=facts.backend if facts else "none",
         capabilities=["embed"],
         root=status.spec.name,

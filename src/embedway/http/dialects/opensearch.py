@@ -116,7 +116,7 @@ class TextEmbedding:
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: TextEmbeddingBody) -> bytes:
-        service_id = exchange.request.path_params["service_id"]
+        service_id = exchange.request.path_params["service_id"].removesuffix("/")
         self._engine.find(service_id)
         call = EmbedCall(
             model=service_id,
@@ -145,9 +145,11 @@ class CompatibleEmbeddings:
     async def __call__(self, exchange: Exchange, body: EmbeddingsBody) -> bytes:
         if not body.model:
             raise InvalidInput("model is required.", "$.model")
-        result = await self._engine.embed(self._openai.read(exchange, body, MAX_INPUTS))
+        call = self._openai.read(exchange, body, MAX_INPUTS)
+        result = await self._engine.embed(call)
         exchange.note(result)
-        return write_embeddings({"id": exchange.request_id.replace("-", "").lower()}, body, result)
+        reply_id = exchange.request_id.replace("-", "").lower()
+        return write_embeddings({"id": reply_id}, call.model, body.encoding_format, result)
 
 
 def read_items(given: str | Sequence[str], input_type: str | None, max_inputs: int) -> Sequence[Text]:

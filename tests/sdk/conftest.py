@@ -1,0 +1,93 @@
+"""The servers that the clients call, and what each client reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.venvs import ensure
+from tests.server import Server, serving
+from tests.wire.configs import STAND_IN, TOKEN
+from tests.wire.exchange import KEY
+
+SCRIPTS = Path(__file__).parents[1] / "clients"
+TIMEOUT_S = 120
+
+
+def run_client(group: str, *arguments: str, env: dict[str, str] | None = None) -> str:
+    """Run Python in a group's own environment and return what it prints; it reaches loopback without a proxy."""
+    quiet = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and "proxy" not in name.lower()}
+    ended = subprocess.run(
+        [str(ensure(group)), *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=quiet | {"PYTHONIOENCODING": "utf-8"} | (env or {}),
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def report(group: str, *arguments: str) -> dict[str, Any]:
+    """Run the script of a group and return its report."""
+    printed = run_client(group, str(SCRIPTS / f"use_{group}.py"), *arguments)
+    return dict(json.loads(printed.splitlines()[-1]))
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an API key, stand-ins for the vendor's ids, and deployments."""
+    folder = tmp_path_factory.mktemp("served")
+    with serving(folder, "--api-key", KEY, config=STAND_IN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without keys that has one model and a queue of 300 tokens."""
+    with serving(tmp_path_factory.mktemp("lone"), "--dtype", "fp32", "--max-queue-tokens", "300") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openai_report(served: Server) -> dict[str, Any]:
+    """What the `openai` client reports of the server with a key."""
+    return report("openai", served.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def overloaded_report(lone: Server) -> dict[str, Any]:
+    """What the `openai` client reports of a server that is asked too much."""
+    return report("openai", lone.url, KEY, "overloaded")
+
+
+@pytest.fixture(scope="session")
+def infinity_report(served: Server) -> dict[str, Any]:
+    """What `infinity_client` reports of the server with a key."""
+    return report("infinity", served.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def lone_infinity_report(lone: Server) -> dict[str, Any]:
+    """What `infinity_client` reports of the keyless server with one model."""
+    return report("infinity", lone.url)
+
+
+@pytest.fixture(scope="session")
+def searchplat_report(served: Server) -> dict[str, Any]:
+    """What the AI Search client reports of the server with a key."""
+    return report("searchplat", served.url.removeprefix("http://"), KEY, TOKEN)
+
+
+@pytest.fixture(scope="session")
+def lone_searchplat_report(lone: Server) -> dict[str, Any]:
+    """What the AI Search client reports of a keyless server, where any key will do."""
+    return report("searchplat", lone.url.removeprefix("http://"), "OS-any", TOKEN)

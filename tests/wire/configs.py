@@ -1,0 +1,41 @@
+"""Configurations of the servers that the tests share: all of them compute in fp32, so that numbers can be compared."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from .exchange import KEY
+
+MODEL = "all-MiniLM-L6-v2"
+TOKEN = "DEPLOY-TOKEN"
+DOCUMENT_TOKEN = "Replace with service deployment Token"  # what the document's own examples send
+
+MODELS = f"""
+[[model]]
+name = "{MODEL}"
+source = "{MODEL}"
+aliases = ["text-embedding-3-large", "m"]
+dtype = "fp32"
+
+[[model]]
+name = "acme/minilm"
+source = "{MODEL}"
+dtype = "fp32"
+
+[[deployment]]
+id = "dep-abc123"
+model = "{MODEL}"
+task = "embedding"
+workspace = "default"
+token = "{TOKEN}"
+
+[[deployment]]
+id = "xxxxxx"
+model = "acme/minilm"
+task = "embedding"
+workspace = "default"
+token_sha256 = "{sha256(DOCUMENT_TOKEN.encode()).hexdigest()}"
+"""
+
+KEYED = f'api_key = "{KEY}"\n{MODELS}'
+STAND_IN = f"stand_in = true\n{MODELS}"

@@ -1,0 +1,32 @@
+"""The servers that the wire tests share: started once a session, when the first test asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.server import Server, serving
+
+from .configs import KEYED, STAND_IN
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without any key or configuration file: one model, the bundled one, on loopback."""
+    with serving(tmp_path_factory.mktemp("plain"), "--dtype", "fp32") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an API key, two models, aliases and two deployments."""
+    with serving(tmp_path_factory.mktemp("keyed"), config=KEYED) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A keyless server where the bundled model answers for the vendor's six text models; with the deployments."""
+    with serving(tmp_path_factory.mktemp("stand-in"), config=STAND_IN) as server:
+        yield server

@@ -1,0 +1,31 @@
+"""Every route of the server, as the tests call it."""
+
+from __future__ import annotations
+
+from .configs import MODEL, TOKEN
+
+EMBED = {"model": MODEL, "input": "hi"}
+INPUT = {"input": "hi"}
+TOKEN_HEADER = {"Token": TOKEN}
+
+# method, path, body, headers beside the key
+DATA = [
+    ("POST", "/v1/embeddings", EMBED, {}),
+    ("POST", "/embeddings", EMBED, {}),
+    ("GET", "/v1/models", None, {}),
+    ("GET", "/models", None, {}),
+    ("GET", f"/v1/models/{MODEL}", None, {}),
+    ("GET", f"/models/{MODEL}", None, {}),
+    ("POST", f"/v3/openapi/workspaces/default/text-embedding/{MODEL}", INPUT, {}),
+    ("POST", "/compatible-mode/v1/embeddings", EMBED, {}),
+    ("POST", "/compatible-mode/v1/chat/embeddings", EMBED, {}),
+    ("POST", "/v3/openapi/deployments/dep-abc123/predict", INPUT, TOKEN_HEADER),
+    ("POST", "/v3/openapi/dep-abc123", INPUT, TOKEN_HEADER),
+]
+OPEN = ["/health", "/ready", "/metrics", "/docs", "/openapi.json"]
+EMBEDDING = [row for row in DATA if row[0] == "POST"]
+
+
+def name(row: object) -> str:
+    """Return a short id for a row of `DATA`."""
+    return str(row[1]).strip("/").replace("/", "-") if isinstance(row, tuple) else str(row)
