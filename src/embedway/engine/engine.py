@@ -184,7 +184,7 @@ class LocalEngine:
 
     def _entry(self, name: str) -> _Entry:
         if name not in self._names:
-            raise ModelNotFound(f"The model '{name}' does not exist.", name)
+            raise ModelNotFound(f"The model '{name[:200]}' does not exist.", name)
         return self._names[name]
 
     def _status(self, entry: _Entry) -> ModelStatus:

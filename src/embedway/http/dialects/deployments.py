@@ -56,7 +56,7 @@ class Predict:
     def _deployment(self, exchange: Exchange) -> Deployment:
         name = exchange.request.path_params["deployment_id"]
         if name not in self._deployments:
-            raise ModelNotFound(f"The deployment '{name}' does not exist.", name)
+            raise ModelNotFound(f"The deployment '{name[:200]}' does not exist.", name)
         deployment = self._deployments[name]
         check_token(exchange.request.headers.get("token"), deployment.token_sha256)
         return deployment

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from embedway.engine.engine import Engine
-from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unavailable
+from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unauthenticated, Unavailable
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.exchange import Exchange
 from embedway.types import EmbedCall, EmbedResult, ModelStatus, Role, Text
@@ -121,7 +121,7 @@ class OpenAI:
         detail = ErrorDetail(
             error.message, kind, field and field.removeprefix("$."), _CODES.get(error.code, error.code)
         )
-        return WordedError(error.status, msgspec.json.encode(ErrorReply(detail)), retry_headers(error))
+        return WordedError(error.status, msgspec.json.encode(ErrorReply(detail)), error_headers(error))
 
     def mark(self, exchange: Exchange) -> None:
         pass
@@ -207,8 +207,10 @@ def write_embeddings(head: Mapping[str, Any], model: str, encoding_format: str |
     return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def retry_headers(error: EmbedwayError) -> dict[str, str]:
-    """When to come back, as RFC 9110 §10.2.3 says it."""
+def error_headers(error: EmbedwayError) -> dict[str, str]:
+    """What HTTP itself says of an error: when to come back (RFC 9110 §10.2.3), how to prove who one is (§11.6.1)."""
+    if isinstance(error, Unauthenticated):
+        return {"www-authenticate": "Bearer"}
     if isinstance(error, Overloaded):
         return {"retry-after": str(error.retry_after_s)}
     return {"retry-after": "1"} if isinstance(error, Unavailable) else {}

@@ -19,7 +19,7 @@ from embedway.http.dialects.openai import (
     Embeddings,
     EmbeddingsBody,
     TokenUsage,
-    retry_headers,
+    error_headers,
     write_embeddings,
 )
 from embedway.http.exchange import Exchange
@@ -36,7 +36,7 @@ _CODES = {
     404: "NotFound",
     405: "MethodNotAllowed",
     408: "RequestTimeout",
-    429: "Throttling",
+    429: "Throttling.RateQuota",  # a full queue: a retry helps, and clients take this code alone as a reason for one
     503: "ServiceUnavailable",
     504: "RequestTimeout",
 }
@@ -102,7 +102,7 @@ class OpenSearch:
         elif field := field_of(error):
             message = f"{message} ({field.removeprefix('$.')})" if field != "$" else message
         reply = ErrorReply(exchange.request_id, 0, code or _CODES.get(status, "InternalServerError"), message)
-        return WordedError(status, msgspec.json.encode(reply), retry_headers(error))
+        return WordedError(status, msgspec.json.encode(reply), error_headers(error))
 
     def mark(self, exchange: Exchange) -> None:
         exchange.headers["x-acs-request-id"] = exchange.request_id
