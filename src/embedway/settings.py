@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -111,7 +112,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.uds is not None or self.host in ("localhost", "::1") or self.host.startswith("127.")
+        if self.uds is not None or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name: where it leads is not ours to know
+            return False
 
 
 def load_settings(
@@ -151,7 +157,7 @@ def _prepare(values: dict[str, Any], origin: str) -> dict[str, Any]:
     prepared = dict(values)
     for name in ("cors_origin", "api_key", "api_key_sha256", "model"):
         if isinstance(value := prepared.get(name), str):
-            prepared[name] = [part.strip() for part in value.split(",") if part.strip()]
+            prepared[name] = [part.strip() for part in value.split(",")]
     if isinstance(models := prepared.get("model"), (list, tuple)):
         prepared["model"] = [_model_table(one) for one in models]
     if isinstance(deployments := prepared.get("deployment"), list):
@@ -174,9 +180,15 @@ def _model_table(given: Any) -> Any:
 def _hash_token(table: Any) -> Any:
     if not isinstance(table, dict) or not isinstance(table.get("token"), str):
         return table
-    return {key: value for key, value in table.items() if key != "token"} | {
-        "token_sha256": hash_secret(table["token"])
-    }
+    _check_secret(table["token"], "token")
+    kept = {key: value for key, value in table.items() if key != "token"}
+    return kept | {"token_sha256": hash_secret(table["token"])}
+
+
+def _check_secret(secret: str, name: str) -> None:
+    """A secret must be something, and something that an HTTP header can carry."""
+    if not re.fullmatch(r"[\x21-\x7e]+", secret):
+        raise SettingsError(f"{name} must not be empty and may hold visible ASCII only: was a variable unset?")
 
 
 def _convert(values: Mapping[str, Any], origin: str) -> Settings:
@@ -188,6 +200,8 @@ def _convert(values: Mapping[str, Any], origin: str) -> Settings:
 
 def _complete(settings: Settings) -> Settings:
     """Fill in what follows from other settings, hash the keys, and refuse what contradicts itself."""
+    for key in settings.api_key:
+        _check_secret(key, "api_key")
     digests = tuple(digest.lower() for digest in settings.api_key_sha256) + tuple(
         hash_secret(key) for key in settings.api_key
     )

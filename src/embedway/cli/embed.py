@@ -49,6 +49,8 @@ def run_job(settings: Settings, job: Job) -> None:
         raise SettingsError("Give texts as arguments, or a file with --input.")
     if job.output is not None and job.output.suffix not in (".jsonl", ".npy"):
         raise SettingsError("--output must end in .jsonl or .npy.")
+    if job.output is not None and not job.output.absolute().parent.is_dir():
+        raise SettingsError(f"--output {job.output} lies in a folder that does not exist.")
     if len(settings.model) != 1:
         raise SettingsError("embedway embed works with one model: name it with --model.")
     asyncio.run(_embed(settings, job))
@@ -87,16 +89,34 @@ async def _stream(engine: LocalEngine, model: str, job: Job, sink: Sink, bar: An
 
 
 def _read(job: Job) -> Iterator[str]:
-    """The texts one by one; an empty line of a text file is an error, as on the wire."""
+    """The texts one by one; an empty one is an error, as on the wire."""
     if job.source is None:
-        yield from job.texts
+        for number, text in enumerate(job.texts, 1):
+            yield _checked(text, f"Text {number}")
         return
-    with job.source.open(encoding="utf-8") as lines:
+    with job.source.open("rb") as lines:  # lines end at LF, as `_count` counts them
         for number, line in enumerate(lines, 1):
-            text = _text_of(line, job.field, number) if job.source.suffix == ".jsonl" else line.rstrip("\r\n")
-            if not text:
-                raise InvalidInput(f"Line {number} of {job.source} is empty.")
-            yield text
+            text = _decode(line, number)
+            text = _text_of(text, job.field, number) if job.source.suffix == ".jsonl" else text
+            yield _checked(text, f"Line {number}")
+
+
+def _checked(text: str, place: str) -> str:
+    """A text that can be embedded: not empty, and Unicode throughout (an argument may hold bytes that are not)."""
+    if not text:
+        raise InvalidInput(f"{place} is empty.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput(f"{place} is not UTF-8.")
+    return text
+
+
+def _decode(line: bytes, number: int) -> str:
+    """One line without its end; the byte order mark that some editors put before the first is no part of the text."""
+    try:
+        text = line.rstrip(b"\r\n").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"Line {number} is not UTF-8.") from error
+    return text.removeprefix("\ufeff") if number == 1 else text
 
 
 def _text_of(line: str, field: str, number: int) -> str:

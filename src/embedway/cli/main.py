@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,8 @@ def serve(config: Path | None, **flags: Any) -> None:
     if settings.supervise:
         from embedway.cli.supervise import supervise
 
-        sys.exit(
-            supervise([sys.executable, "-m", "embedway", *sys.argv[1:], "--no-supervise"], settings.drain_timeout_s)
-        )
+        command = [sys.executable, "-P", "-m", "embedway", *sys.argv[1:], "--no-supervise"]
+        sys.exit(supervise(command, settings.drain_timeout_s))
     from embedway.cli.serve import run_server
 
     sys.exit(run_server(settings))
@@ -76,6 +76,7 @@ def embed(
     own = {name: options.pop(name) for name in ("field", "role", "dimensions", "progress")}
     settings = read_settings(config, options)
     set_up_logging("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
+    logging.getLogger("embedway.engine").setLevel(logging.CRITICAL)  # the error that ends the command says it all
     run_job(settings, Job(texts=texts, source=source, output=output, **own))
 
 

@@ -35,6 +35,8 @@ def _row(spec: ModelSpec) -> dict[str, Any]:
         "aliases": ",".join(spec.aliases) or None,
         "source": spec.source,
     }
+    if spec.source.partition(":")[0] == "fake":
+        return row | {"origin": "built in", "family": "fake"}
     try:
         files = find_model(spec.source, spec.revision)
         recipe = read_recipe(files, spec)

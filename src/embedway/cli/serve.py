@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
 from embedway.cli.heartbeat import beat
 from embedway.engine.batch import Budget
 from embedway.engine.engine import EngineLimits, LocalEngine
-from embedway.errors import SetupError
+from embedway.errors import SettingsError, SetupError
 from embedway.http.app import build_app
+from embedway.http.protocol import BoundedHttpProtocol
 from embedway.models.standins import with_stand_ins
 from embedway.observe import Metrics
 from embedway.settings import BUNDLED, Settings
@@ -40,6 +43,7 @@ def run_server(settings: Settings) -> int:
         server.should_exit = True
 
     server.config.app = build_app(settings, engine, metrics, on_failure)
+    _check_files(settings)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(server))
     if failures:
@@ -77,7 +81,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         loop="uvloop" if os.name != "nt" else "asyncio",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=settings.log_level == "debug",
@@ -85,6 +89,17 @@ def _config(settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, int(settings.drain_timeout_s)),
     )
+
+
+def _check_files(settings: Settings) -> None:
+    """Raises `SettingsError` for a file that listening needs and that cannot be used."""
+    if settings.tls_cert and settings.tls_key:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"--tls-cert and --tls-key cannot be loaded: {error.strerror or error}.") from error
+    if settings.uds and not Path(settings.uds).absolute().parent.is_dir():
+        raise SettingsError(f"--uds {settings.uds} lies in a folder that does not exist.")
 
 
 def _exit_soon() -> None:

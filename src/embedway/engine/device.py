@@ -15,6 +15,8 @@ from embedway.observe import Metrics
 log = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S = 0.25
+STOP_S = 2.0
+"""How long `stop` waits for a pass that nobody waits for any more; the thread then ends with the process."""
 
 
 class Lane(Protocol):
@@ -52,6 +54,11 @@ class Device:
         self._watch: asyncio.Task[None] | None = None
 
     @property
+    def stopped(self) -> bool:
+        """Whether the thread has ended, so that what it used may be closed."""
+        return self._thread is None or not self._thread.is_alive()
+
+    @property
     def alive(self) -> bool:
         """Whether the thread itself runs and answers: not the process, not the configuration."""
         return self._thread is not None and self._thread.is_alive() and not self.hung
@@ -69,7 +76,7 @@ class Device:
             self._stopping = True
             self.lock.notify_all()
         if self._thread and not self.hung:
-            await asyncio.to_thread(self._thread.join, self._hang_s)
+            await asyncio.to_thread(self._thread.join, STOP_S)
 
     def add(self, lane: Lane) -> None:
         with self.lock:

@@ -106,7 +106,7 @@ class LocalEngine:
         await self._device.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)
         for entry in self._entries:
-            if entry.backend is not None and not self._device.hung:
+            if entry.backend is not None and self._device.stopped:
                 entry.backend.close()
 
     def models(self) -> Sequence[ModelStatus]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -56,7 +56,7 @@ def build_app(
         routes=routes,
         lifespan=_lifespan(engine, on_failure),
         middleware=_middleware(settings),
-        exception_handlers={HTTPException: _no_such_route},
+        exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
     app.router.redirect_slashes = False
     return app
@@ -109,19 +109,19 @@ def _lifespan(
     return lifespan
 
 
-async def _no_such_route(request: Request, error: Exception) -> Response:
+def _no_such_route(root_path: str) -> Callable[[Request, Exception], Awaitable[Response]]:
     """404 and 405 in the words of the dialect that the path belongs to."""
-    path = request.url.path
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    found: EmbedwayError
-    if status == 405 and isinstance(error, HTTPException):
-        allowed = (error.headers or {}).get("Allow", "")
-        found = MethodNotAllowed(
-            f"{request.method} is not allowed here; allowed is {allowed}.", tuple(allowed.split(", "))
-        )
-    else:
-        found = RouteNotFound(f"There is no route {path[:200]}.")
-    response = error_reply(dialect_of(path), Exchange.begin(request), found)
-    if isinstance(found, MethodNotAllowed):
-        response.headers["allow"] = ", ".join(found.allowed)
-    return response
+
+    async def answer(request: Request, error: Exception) -> Response:
+        path = request.url.path.removeprefix(root_path)
+        found: EmbedwayError = RouteNotFound(f"There is no route {path[:200]}.")
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            message = f"{request.method} is not allowed here; allowed is {allowed}."
+            found = MethodNotAllowed(message, tuple(allowed.split(", ")))
+        response = error_reply(dialect_of(path), Exchange.begin(request), found)
+        if isinstance(found, MethodNotAllowed):
+            response.headers["allow"] = ", ".join(found.allowed)
+        return response
+
+    return answer

@@ -24,6 +24,7 @@ class Exchange:
     started_s: float
     caller: Caller = field(default_factory=Caller)
     headers: dict[str, str] = field(default_factory=dict)
+    body_unread: bool = False
 
     @classmethod
     def begin(cls, request: Request) -> Exchange:

@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from embedway.errors import EmbedwayError
+from embedway.errors import EmbedwayError, Unavailable
 from embedway.http.access import Access
 from embedway.http.body import decode, read_body
 from embedway.http.dialects.base import Dialect
@@ -81,6 +81,10 @@ class Endpoint:
             response = error_reply(self.operation.dialect, exchange, error)
         except _ClientLeftError:
             response = Response(status_code=_LEFT)
+        except asyncio.CancelledError:  # the drain limit passed: a caller who still waits is told so
+            response = error_reply(
+                self.operation.dialect, exchange, Unavailable("The server is shutting down: try again.")
+            )
         except Exception:
             log.exception("Request %s to %s failed.", exchange.request_id, self.operation.name)
             response = error_reply(
@@ -90,10 +94,13 @@ class Endpoint:
         return response
 
     async def _answer(self, exchange: Exchange) -> bytes:
+        exchange.body_unread = self._decoder is not None
         self._access.check(exchange, self.operation.guarded)
         body = None
         if self._decoder is not None:
-            body = decode(self._decoder, await read_body(exchange.request, self._max_bytes, self._timeout_s))
+            raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
+            exchange.body_unread = False
+            body = decode(self._decoder, raw)
             return await _while_connected(exchange.request, self.operation.answer(exchange, body))
         return await self.operation.answer(exchange, body)
 
@@ -113,6 +120,8 @@ def error_reply(dialect: Dialect, exchange: Exchange, error: EmbedwayError) -> R
     """The error in the dialect's own words."""
     worded = dialect.word(error, exchange)
     exchange.headers = worded.headers
+    if exchange.body_unread:  # RFC 9112 §9.6: rather close than read on through a body that nobody wants
+        exchange.headers["connection"] = "close"
     return reply(dialect, exchange, worded.status, worded.body)
 
 
