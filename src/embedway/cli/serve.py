@@ -68,6 +68,8 @@ async def _serve(server: uvicorn.Server) -> None:
     beating = asyncio.create_task(beat(), name="heartbeat")
     try:
         await server.serve()
+    except SystemExit:  # uvicorn's way to say that it could not listen; it has logged why
+        server.started = False
     finally:
         beating.cancel()
 
