@@ -44,6 +44,16 @@ class Recorder(FakeBackend):
         return super().run(batch)
 
 
+class Recording:
+    """Opens a `Recorder` and keeps it at hand."""
+
+    def __init__(self) -> None:
+        self.backend = Recorder(SPEC)
+
+    def __call__(self, spec: ModelSpec, threads: int | None) -> Backend:
+        return self.backend
+
+
 def call(*texts: str, **options: Any) -> EmbedCall:
     return EmbedCall(options.pop("model", "fake"), [Text(text) for text in texts], **options)
 
@@ -179,13 +189,8 @@ def test_a_caller_who_left_is_skipped() -> None:
     """Given a cancelled call in the queue, its items never reach the model."""
 
     async def scenario() -> None:
-        backends: list[Recorder] = []
-
-        def opener(spec: ModelSpec, threads: int | None) -> Backend:
-            backends.append(Recorder(spec))
-            return backends[0]
-
-        async with running(opener=opener) as engine:
+        recording = Recording()
+        async with running(opener=recording) as engine:
             busy = asyncio.create_task(engine.embed(call("!sleep:0.2")))
             await asyncio.sleep(0.05)
             gone = asyncio.create_task(engine.embed(call("nobody waits")))
@@ -193,7 +198,7 @@ def test_a_caller_who_left_is_skipped() -> None:
             gone.cancel()
             await busy
             await engine.embed(call("next"))
-            seen = [text for batch in backends[0].batches for text in batch]
+            seen = [text for batch in recording.backend.batches for text in batch]
             assert "next" in seen
             assert "nobodywaits" not in seen
             assert engine.models()[0].pending_items == 0
@@ -219,20 +224,15 @@ def test_interactive_items_go_before_bulk() -> None:
     """Given bulk items that came first, a single query does not wait behind them."""
 
     async def scenario() -> None:
-        backends: list[Recorder] = []
-
-        def opener(spec: ModelSpec, threads: int | None) -> Backend:
-            backends.append(Recorder(spec))
-            return backends[0]
-
-        async with running(opener=opener) as engine:
+        recording = Recording()
+        async with running(opener=recording) as engine:
             busy = asyncio.create_task(engine.embed(call("!sleep:0.2")))
             await asyncio.sleep(0.05)
             bulk = asyncio.create_task(engine.embed(call(*["b" * 30] * 20, priority=Priority.BULK)))
             await asyncio.sleep(0.02)
             query = asyncio.create_task(engine.embed(call("query")))
             await asyncio.gather(busy, bulk, query)
-            later = backends[0].batches[4:]  # the first three warm the model, the fourth sleeps
+            later = recording.backend.batches[4:]  # the first three warm the model, the fourth sleeps
             assert later[0][0] == "query"
 
     run(scenario())

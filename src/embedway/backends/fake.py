@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embedway.errors import SettingsError
+from embedway.errors import InvalidInput, SettingsError
 from embedway.types import Facts, Features, ModelSpec, Output, Outputs, Text, Vector
 
 MAX_TOKENS = 512
@@ -28,6 +28,7 @@ class FakeBackend:
         dimensions = spec.source.partition(":")[2] or str(DIMENSIONS)
         if not dimensions.isdecimal() or not 1 <= int(dimensions) <= 8192:
             raise SettingsError(f"The source '{spec.source}' should read fake or fake:DIMENSIONS, such as fake:384.")
+        self._truncation = spec.truncation
         self.facts = Facts(
             backend="fake",
             dtype="fp32",
@@ -40,6 +41,8 @@ class FakeBackend:
 
     def prepare(self, item: Text) -> Features:
         characters = [ord(character) for character in item.text if not character.isspace()] or [0]
+        if len(characters) > self.facts.max_tokens and self._truncation == "error":
+            raise InvalidInput(f"A text is longer than the {self.facts.max_tokens} tokens that this model reads.")
         ids = np.array(characters[: self.facts.max_tokens], dtype=np.int32)
         return Features(ids=ids, cost=len(ids), cut=len(characters) > len(ids), outputs=item.outputs)
 

@@ -46,6 +46,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._start_timer()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # fields behind a chunked body are nobody's business here, and could go on for ever
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
@@ -68,10 +72,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _give_up(self) -> None:
-        if self._in_head and not self.transport.is_closing():
+        if self._answering:
+            self._start_timer()
+        elif self._in_head and not self.transport.is_closing():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request's headers did not arrive in time.")
 
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _refuse(self, status: HTTPStatus, message: str) -> None:
+        if self._answering:  # an earlier request of this connection gets its own answer first, and this one none
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
         detail = ErrorDetail(message, "invalid_request_error", None, status.name.lower())
         body = msgspec.json.encode(ErrorReply(detail))
         head = (
