@@ -157,7 +157,9 @@ def _prepare(values: dict[str, Any], origin: str) -> dict[str, Any]:
     prepared = dict(values)
     for name in ("cors_origin", "api_key", "api_key_sha256", "model"):
         if isinstance(value := prepared.get(name), str):
-            prepared[name] = [part.strip() for part in value.split(",")]
+            parts = [part.strip() for part in value.split(",")]
+            # an empty key is refused below; an empty part of another list is only a comma too many
+            prepared[name] = parts if name == "api_key" else [part for part in parts if part]
     if isinstance(models := prepared.get("model"), (list, tuple)):
         prepared["model"] = [_model_table(one) for one in models]
     if isinstance(deployments := prepared.get("deployment"), list):

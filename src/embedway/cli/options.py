@@ -51,7 +51,8 @@ def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
 def describe(field: msgspec.structs.FieldInfo) -> str:
     """The text of a setting: what it means, its variable, its default."""
     meta: msgspec.Meta = field.type.__metadata__[0]
-    default = "" if field.default in (None, (), "", False) else f"; default {field.default}"
+    silent = field.default is None or field.default is False or field.default in ((), "")
+    default = "" if silent else f"; default {field.default}"
     return f"{meta.description} [EMBEDWAY_{field.name.upper()}{default}]"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import ssl
 import threading
 from collections.abc import Callable
@@ -66,6 +67,8 @@ def build_engine(settings: Settings, metrics: Metrics, on_hang: Callable[[], Non
 
 async def _serve(server: uvicorn.Server) -> None:
     beating = asyncio.create_task(beat(), name="heartbeat")
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them anew when it is done: being told is no failure
+        signal.signal(number, lambda number, frame: None)
     try:
         await server.serve()
     except SystemExit:  # uvicorn's way to say that it could not listen; it has logged why

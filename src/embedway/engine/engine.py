@@ -117,10 +117,10 @@ class LocalEngine:
 
     async def embed(self, call: EmbedCall) -> EmbedResult:
         entry = self._entry(call.model)
-        if entry.batcher is None or entry.facts is None:
-            raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
-        dimensions = check_dimensions(entry.facts, call.dimensions)
         try:
+            if entry.batcher is None or entry.facts is None:
+                raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
+            dimensions = check_dimensions(entry.facts, call.dimensions)
             answer = await self._within_deadline(entry.batcher, call)
         except EmbedwayError as error:
             self._metrics.rejections.labels(entry.spec.name, error.code).inc()

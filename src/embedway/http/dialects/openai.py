@@ -173,7 +173,7 @@ class Models:
         return msgspec.json.encode(ModelList(rows))
 
     async def get(self, exchange: Exchange, body: None) -> bytes:
-        name = exchange.request.path_params["model"]
+        name = exchange.request.path_params["model"].removesuffix("/")
         return msgspec.json.encode(_row(name, self._engine.find(name)))
 
 

@@ -1,0 +1,529 @@
+"""Write the pages of docs/reference/ from the code: `python scripts/reference_docs.py`; `--check` only compares.
+
+Names, types, defaults and codes come from the code; the sentences that the code does not hold stand here. A key, field,
+label or error without its sentence is a `KeyError`, so that nothing new stays undescribed. `tests/test_docs.py`
+compares the pages with what this script would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+import click
+import msgspec
+from prometheus_client.metrics import MetricWrapperBase
+from starlette.requests import Request
+from starlette.routing import Mount, Route
+
+from embedway import errors
+from embedway.cli.main import SETUP_FAILED, cli
+from embedway.cli.options import IN_FILE_ONLY
+from embedway.cli.serve import HUNG
+from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
+from embedway.http.access import Access
+from embedway.http.dialects import deployments, openai, opensearch
+from embedway.http.exchange import Exchange
+from embedway.http.operation import Operation
+from embedway.http.ops import Ops
+from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
+from embedway.http.routes import OPENAI, OPENSEARCH, operations
+from embedway.observe import Metrics
+from embedway.settings import Deployment, Settings
+from embedway.types import ModelSpec
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+GENERATED = "<!-- Written by scripts/reference_docs.py from the code; change that, not this. -->\n"
+
+# Sentences that the code does not hold -----------------------------------------------------------------------------
+
+MODEL_KEYS = {
+    "name": "What clients call it. Every name and alias must be unique.",
+    "source": "Where its files are: a folder, a bundled name or a hub id.",
+    "aliases": "Further names under which it answers.",
+    "revision": "Commit, branch or tag of a hub id. A folder has none. Default: the pinned commit for the bundled "
+    "model, else `main`.",
+    "dtype": "Precision: `auto`, `fp32` or `bf16`. `auto` takes the server's `dtype`.",
+    "max_tokens": "Longest text in tokens, prompt and special tokens included. Default: what the model's files say.",
+    "truncation": "`cut` or `error`, for a text that is longer. Default: the server's `truncation`.",
+    "matryoshka": "Lengths that the model was trained to be cut to. Any length from the smallest of them to the native "
+    "one is then allowed in `dimensions`. Default: what the model's files say.",
+    "stand_in": "Allow it under a service id whose dimensions or limit differ; every answer then carries "
+    "`x-embedway-stand-in`.",
+    "required": "Whether `/ready` waits for it, and whether the server ends when it cannot be served.",
+}
+
+DEPLOYMENT_KEYS = {
+    "id": "The last part of its path. Letters, digits and `.` `_` `-`.",
+    "model": "Name or alias of a configured model.",
+    "task": "`embedding`; this version serves nothing else.",
+    "workspace": "The workspace it belongs to. It has no effect in this version.",
+    "token": "The secret that callers send in the header `Token`; kept as its SHA-256 only.",
+    "token_sha256": "The SHA-256 of the token, in hex, instead of the token. Without either, no token is asked for.",
+}
+
+FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
+    (openai.EmbeddingsBody, "input"): "One text or a list of texts, none of them empty. Token ids are refused.",
+    (openai.EmbeddingsBody, "model"): "A model's name or alias. May be left out where the server has one model; the "
+    "compatible-mode routes require it.",
+    (openai.EmbeddingsBody, "encoding_format"): '`"base64"`: the bytes of little-endian float32. Default: numbers.',
+    (openai.EmbeddingsBody, "dimensions"): "Shorter vectors, for models trained for it. 0 means native.",
+    (openai.EmbeddingsBody, "input_type"): "An extension: " + ", ".join(f"`{role}`" for role in openai.ROLES) + ". "
+    "It chooses the model's own prompt, if it has one. Default: `document`.",
+    (openai.EmbeddingsBody, "modality"): "What Infinity's client sends.",
+    (openai.EmbeddingsBody, "user"): "Accepted, and not used.",
+    (opensearch.TextEmbeddingBody, "input"): "One text or a list of texts, none of them empty.",
+    (opensearch.TextEmbeddingBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
+    (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (deployments.PredictBody, "dimension"): "Shorter vectors, for models trained for it. Other models ignore a valid "
+    "one and say so in `x-embedway-ignored`. Above the native length it is refused.",
+}
+
+MAX_INPUTS = {
+    "createEmbedding": openai.MAX_INPUTS,
+    "GetTextEmbedding": opensearch.MAX_INPUTS,
+    "createCompatibleEmbedding": opensearch.MAX_INPUTS,
+    "GetPrediction": deployments.MAX_INPUTS,
+}
+
+NOTES = {
+    "createEmbedding": "`model` in the reply is the name that was asked for.",
+    "listModels": "One row for each name and each alias; `root` is the model behind it.",
+    "retrieveModel": "`/` in a model's name may be sent as it is or as `%2F`.",
+    "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be anything.",
+    "createCompatibleEmbedding": "The second path is the one of the vendor's own curl sample.",
+    "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
+    "second path is the short one of the vendor's document.",
+}
+
+DIALECTS = {
+    "openai": ("OpenAI and Infinity", "One set of paths serves the clients of both; rows carry the fields of both."),
+    "opensearch": ("AI Search Open Platform", "Every reply carries `x-acs-request-id`."),
+}
+
+OPERATIONAL = {
+    "/health": ('200 while the process answers: `{"status": "ok", "unix": …}`', "never"),
+    "/ready": (
+        "200 when every required model's thread is alive and warm, else 503: "
+        '`{"status": "ready", "models": [{"name": …, "ready": …, "required": …, "reason": …}]}`',
+        "never",
+    ),
+    "/metrics": ("Prometheus's text format", "with `--protect-metrics`"),
+    "/openapi.json": ("OpenAPI 3.1, made from the routes on this page", "with `--protect-metrics`"),
+    "/docs": ("The same as a page (Swagger UI); works offline", "with `--protect-metrics`"),
+    "/docs/assets": ("The page's script and style", "never"),
+}
+
+REQUEST_HEADERS = {
+    "authorization": "`Bearer <key>`: the API key, where the server has keys.",
+    "token": "A custom deployment's own token.",
+    "content-type": "`application/json` or another JSON type. Left out, the body is taken for JSON.",
+    "x-request-id": "An id of the caller's, up to 128 visible ASCII characters; the reply repeats it.",
+    "x-embedway-timeout-ms": "Whole milliseconds after which the caller wants no answer any more (504), where that is "
+    "sooner than `--request-timeout-s`.",
+}
+
+REPLY_HEADERS = {
+    "x-request-id": ("every reply of an operation", "The request's id."),
+    "x-acs-request-id": ("AI Search Open Platform", "The same id, where the vendor's SDK looks for it."),
+    "x-total-time": ("every reply of an operation", "Milliseconds from the request's head to the reply."),
+    "x-compute-type": ("embeddings", "`cpu`."),
+    "x-compute-time": ("embeddings", "Milliseconds in tokenization, queue and inference together."),
+    "x-compute-characters": ("embeddings", "Characters of the texts."),
+    "x-compute-tokens": ("embeddings", "Tokens consumed."),
+    "x-tokenization-time": ("embeddings", "Milliseconds."),
+    "x-queue-time": ("embeddings", "Milliseconds; of the text that waited longest."),
+    "x-inference-time": ("embeddings", "Milliseconds; of the slowest batch that held one of the texts."),
+    "x-embedway-truncated": ("embeddings, where texts were cut", "How many texts were cut at the model's limit."),
+    "x-embedway-stand-in": ("embeddings, from a stand-in", "The name of the model that really answered."),
+    "x-embedway-ignored": ("custom deployments", "`dimension`, where it had no effect."),
+    "retry-after": ("429 and 503", "Seconds to wait before the next try."),
+    "www-authenticate": ("401", "`Bearer`."),
+    "allow": ("405", "The methods of the path."),
+}
+
+WHEN = {
+    "EmbedwayError": "A fault of the server's own; the log has the stack.",
+    "InvalidInput": "The body is not JSON, or a field is missing or wrong. Where it is one field, its path is named.",
+    "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
+    "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
+    "ModelNotFound": "No model, alias, service id or deployment has this name.",
+    "RouteNotFound": "There is no such path.",
+    "MethodNotAllowed": "The path has other methods; `Allow` lists them.",
+    "BodyTimeout": "The body did not arrive within `--body-timeout-s`.",
+    "BodyTooLarge": "The body is larger than `--max-body-bytes`, or than the API's own limit.",
+    "UnsupportedBody": "The body is compressed, or says that it is not JSON.",
+    "Overloaded": "More tokens wait for the model than `--max-queue-tokens`. Nothing was computed.",
+    "ModelFailed": "The pass over this very text failed, or gave a vector that is not finite.",
+    "Unavailable": "The model is still loading, is being restarted, or the server is shutting down.",
+    "DeadlineExceeded": "`--request-timeout-s` or the caller's `x-embedway-timeout-ms` passed.",
+}
+
+LABELS = {
+    "operation": "Name of the operation, as in [routes](routes.md): " + "{operations}.",
+    "status": "HTTP status. 499: the caller closed the connection before its answer was ready.",
+    "model": "Name of the model, never an alias.",
+    "phase": "`prepare`: tokenizing; `queue`: waiting for a batch; `run`: the pass. Of the call's slowest text.",
+    "reason": "Embedway's own code of the error, first column in [errors](errors.md).",
+    "backend": "`openvino`, or `fake`; `none` while the model is not open.",
+    "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
+    "device": "`cpu`.",
+}
+
+
+# Pages -------------------------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Every setting by flag, variable and key, and the keys of the two tables."""
+    flags = {option.name: option for option in cli.commands["serve"].params if isinstance(option, click.Option)}
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        in_file_only = field.name in IN_FILE_ONLY
+        key = f"`[[{field.name}]]`" if field.name in ("model", "deployment") else f"`{field.name}`"
+        rows.append(
+            (
+                "—" if in_file_only else _flag(flags[field.name]),
+                "—" if in_file_only else f"`EMBEDWAY_{field.name.upper()}`",
+                key,
+                _default(field.default),
+                field.type.__metadata__[0].description,
+            )
+        )
+    hints = get_type_hints(ModelSpec)
+    models = [
+        (f"`{field.name}`", _kind(hints[field.name]), _default(field.default), MODEL_KEYS[field.name])
+        for field in dataclasses.fields(ModelSpec)
+    ]
+    given = {field.name: field for field in msgspec.structs.fields(Deployment)}
+    deployment_rows = [
+        (
+            f"`{name}`",
+            _kind(given[name].type if name in given else str | None),
+            _default(given[name].default if name in given else None),
+            DEPLOYMENT_KEYS[name],
+        )
+        for name in (*(name for name in given if name != "token_sha256"), "token", "token_sha256")
+    ]
+    return _page(
+        "Settings",
+        "Later sources win: defaults, the TOML file (`--config FILE` or `EMBEDWAY_CONFIG`), variables, flags. A value "
+        "replaces the earlier one as a whole, lists too. See [configuration](../guides/configuration.md).",
+        _table(("flag", "variable", "key in the file", "default", "meaning"), rows),
+        "A flag with “…” may be given several times; its variable takes values separated by commas, its key a list. A "
+        "switch's variable and key take `true` or `false`. An empty variable counts as not set.",
+        "## [[model]]",
+        "One table for each model. The flag `--model` and `EMBEDWAY_MODEL` take `SOURCE` or `NAME=SOURCE` instead. "
+        "Without any model the bundled one, `all-MiniLM-L6-v2`, is served.",
+        _table(("key", "type", "default", "meaning"), models),
+        "## [[deployment]]",
+        "One table for each custom deployment; in the file only.",
+        _table(("key", "type", "default", "meaning"), deployment_rows),
+        "## Variables of the hub",
+        "Models that are fetched from the hub follow the hub library's own variables: `HF_HOME` (where the cache is), "
+        "`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE=1` (never ask).",
+    )
+
+
+def command_line_page() -> str:
+    """Every command with its arguments and options."""
+    shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
+    parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
+    for name, command in cli.commands.items():
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        arguments = [f"[{one.human_readable_name}...]" for one in command.params if isinstance(one, click.Argument)]
+        own = [option for option in options if option.opts[0] not in shared]
+        taken = [_flag(option) for option in options if option.opts[0] in shared]
+        some = len(taken) < len(Settings.__struct_fields__) - len(IN_FILE_ONLY)
+        parts += [
+            f"## embedway {name}",
+            (command.help or "").strip(),
+            f"```text\nembedway {' '.join([name, '[OPTIONS]', *arguments])}\n```",
+            _table(
+                ("option", "default", "meaning"),
+                [(_flag(option), _default(_own_default(option)), _help(option)) for option in own],
+            ),
+            f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside them "
+            "is checked, and has no effect."
+            if some
+            else "It takes all [settings](settings.md).",
+        ]
+    parts += [
+        "## Exit statuses",
+        _table(
+            ("status", "means"),
+            [
+                ("0", "The work is done; `serve`: told to stop, by SIGTERM or Ctrl-C."),
+                (
+                    "1",
+                    "`serve`: a required model cannot be served, or the address cannot be used.",
+                ),
+                (str(SETUP_FAILED), "The configuration, a flag or the input is at fault; one sentence says what."),
+                (str(HUNG), "`serve`: a pass of a model hung."),
+            ],
+        ),
+    ]
+    return _page("Command line", *parts)
+
+
+def routes_page() -> str:
+    """Every operation with its body and reply, the operational routes, the headers."""
+    parts = [
+        "The same as OpenAPI 3.1 is at `/openapi.json`. All paths are served under `--root-path` too, if there is one; "
+        "those of an API also with a slash at the end, but for `retrieveModel`. Where a field of a body may be left "
+        "out, it may be null."
+    ]
+    dialect = ""
+    for operation in all_operations():
+        if operation.dialect.name != dialect:
+            dialect = operation.dialect.name
+            title, words = DIALECTS[dialect]
+            parts += [f"## {title}", words]
+        parts += _operation(operation)
+    ops = Ops(cast(Any, None), Metrics(), Access(Settings()), {}, "", protected=False)
+    paths = [route.path for route in ops.routes() if isinstance(route, Route | Mount)]
+    parts += [
+        "## Operations",
+        _table(("path", "answers", "asks for a key"), [(f"`GET {path}`", *OPERATIONAL[path]) for path in paths]),
+        "## Headers of a request",
+        _table(("header", "meaning"), [(f"`{name}`", words) for name, words in REQUEST_HEADERS.items()]),
+        "## Headers of a reply",
+        _table(("header", "on", "meaning"), [(f"`{name}`", *words) for name, words in REPLY_HEADERS.items()]),
+    ]
+    return _page("Routes", *parts)
+
+
+def errors_page() -> str:
+    """Every error as each dialect words it, asked of the dialects themselves."""
+    rows = []
+    for kind in _wire_errors():
+        error = _sample(kind)
+        theirs = OPENAI.word(error, _exchange())
+        detail = msgspec.json.decode(theirs.body)["error"]
+        platform = OPENSEARCH.word(error, _exchange())
+        code = msgspec.json.decode(platform.body)["code"]
+        rows.append(
+            (
+                f"`{kind.code}`",
+                WHEN[kind.__name__],
+                f"{theirs.status} `{detail['type']}` `{detail['code']}`",
+                f"{platform.status} `{code}`",
+            )
+        )
+    return _page(
+        "Errors",
+        "Every reply that is not 200 is a JSON object in the words of the API that the path belongs to: paths under "
+        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, all others OpenAI's.",
+        "```json\n"
+        '{"error": {"message": "…", "type": "invalid_request_error", "param": "input[1]", "code": "invalid_request"}}\n'
+        "```",
+        '```json\n{"request_id": "…", "latency": 0, "code": "InvalidParameter", "message": "… (input[1])"}\n```',
+        _table(("Embedway's code", "when", "OpenAI, Infinity: status, type, code", "AI Search: status, code"), rows),
+        "429 and 503 carry `Retry-After`, 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
+        "closes the connection.",
+        "## Before a request has a path",
+        f"A request whose head cannot be parsed gets 400 `bad_request`, one whose head is larger than "
+        f"{MAX_HEAD_BYTES // 1024} KiB 431 `request_header_fields_too_large`, one whose head takes longer than "
+        f"{HEAD_TIMEOUT_S:g} seconds 408 `request_timeout`: in OpenAI's form, and the connection is closed.",
+        "## Before the server serves",
+        "What stops the command from starting is one sentence on standard error and an "
+        "[exit status](command-line.md#exit-statuses), never a reply.",
+    )
+
+
+def metrics_page() -> str:
+    """Every metric under the name that Prometheus scrapes."""
+    names = ", ".join(f"`{operation.name}`" for operation in all_operations())
+    rows, labels, buckets = [], dict[str, str](), dict[str, list[str]]()
+    for metric in all_metrics():
+        family = next(iter(metric.describe()))
+        exposed = family.name + ("_total" if family.type == "counter" else "")
+        own = tuple(metric._labelnames)
+        labels |= {label: LABELS[label].format(operations=names) for label in own}
+        rows.append((f"`{exposed}`", family.type, ", ".join(f"`{label}`" for label in own), family.documentation))
+        if family.type == "histogram":
+            bounds = ", ".join(f"{bound:g}" for bound in metric._upper_bounds[:-1])  # type: ignore[attr-defined]
+            buckets.setdefault(bounds, []).append(f"`{exposed}`")
+    return _page(
+        "Metrics",
+        "`GET /metrics` answers in Prometheus's text format. Units are seconds, tokens and texts. Labels hold names of "
+        "the configuration only, never a text, a key or what a caller made up.",
+        _table(("metric", "type", "labels", "meaning"), rows),
+        "A histogram is exposed as `_bucket`, `_sum` and `_count`; counters and histograms also as `_created`, the "
+        "time of their first event, with which the series appears. `process_*` and `python_info` are those of "
+        "Prometheus's Python client. Requests to the operational routes and to paths that do not exist are not"
+        " counted.",
+        "## Labels",
+        _table(("label", "holds"), [(f"`{label}`", words) for label, words in labels.items()]),
+        "## Bounds of the histograms",
+        _table(("metric", "upper bounds"), [(", ".join(which), bounds) for bounds, which in buckets.items()]),
+    )
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "command-line.md": command_line_page,
+    "routes.md": routes_page,
+    "errors.md": errors_page,
+    "metrics.md": metrics_page,
+}
+
+
+# What there is in the code -----------------------------------------------------------------------------------------
+
+
+def all_operations() -> Sequence[Operation]:
+    """The operations of every dialect; their engine is never asked here."""
+    return operations(cast(Any, None), Settings())
+
+
+def all_metrics() -> Iterator[MetricWrapperBase]:
+    """Embedway's own metrics, in the order of their definition."""
+    return (value for value in vars(Metrics()).values() if isinstance(value, MetricWrapperBase))
+
+
+def _wire_errors() -> Iterator[type[EmbedwayError]]:
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, EmbedwayError) and not issubclass(kind, SetupError):
+            yield kind
+
+
+def _sample(kind: type[EmbedwayError]) -> EmbedwayError:
+    """One error of the kind: some need more than a message."""
+    if issubclass(kind, ModelNotFound):
+        return kind("", "name")
+    if issubclass(kind, MethodNotAllowed):
+        return kind("", ("GET",))
+    if issubclass(kind, Overloaded):
+        return kind("", 1)
+    if issubclass(kind, InvalidInput):
+        return kind("", "$.input")
+    return kind("")
+
+
+def _exchange() -> Exchange:
+    return Exchange.begin(Request({"type": "http", "method": "GET", "path": "/", "headers": []}))
+
+
+# Rendering ---------------------------------------------------------------------------------------------------------
+
+
+def _operation(operation: Operation) -> list[str]:
+    parts = [f"### {operation.name}", f"{operation.summary}. {NOTES[operation.name]}".strip()]
+    parts.append("```http\n" + "\n".join(f"{operation.method} {_plain(path)}" for path in operation.paths) + "\n```")
+    if operation.body_type is not None:
+        own = operation.dialect.max_body_bytes
+        size = f"{own // 2**20} MiB, or `--max-body-bytes` where that is less" if own else "`--max-body-bytes`"
+        parts.append(f"At most {MAX_INPUTS[operation.name]:,} texts and a body of at most {size}.")
+        hints = get_type_hints(operation.body_type)
+        rows = [
+            (
+                f"`{field.encode_name}`",
+                _kind(hints[field.name]),
+                "required" if field.required else "",
+                FIELDS[operation.body_type, field.name],
+            )
+            for field in msgspec.structs.fields(operation.body_type)
+        ]
+        parts.append(_table(("field of the body", "type", "", "meaning"), rows))
+    replies = [(f"`{path}`", kind) for path, kind in _leaves(operation.reply_type)]
+    parts.append(_table(("field of the reply", "type"), replies))
+    return parts
+
+
+def _leaves(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a reply down to its numbers and texts, by path."""
+    hints = get_type_hints(struct)
+    for field in msgspec.structs.fields(struct):
+        kind, path = hints[field.name], prefix + field.encode_name
+        inner = get_args(kind)[0] if get_origin(kind) is list else kind
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from _leaves(inner, path + ("[]." if inner is not kind else "."))
+        else:
+            yield path, _kind(kind) + (" or null" if type(None) in get_args(kind) else "")
+
+
+def _kind(kind: Any) -> str:
+    """A type in words. None is left out: it means that a value may be left out."""
+    origin, given = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_kind(one) for one in given if one is not type(None))
+    if origin is Literal:
+        return " or ".join(f'`"{value}"`' for value in given)
+    if origin in (list, tuple):
+        return f"list of ({_kind(given[0])})" if get_args(given[0]) else f"list of {_kind(given[0])}s"
+    return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
+
+
+def _flag(option: click.Option) -> str:
+    """An option as it is written, with what it takes."""
+    names = [*option.opts, *option.secondary_opts]
+    if option.is_flag:
+        return ", ".join(f"`{name}`" for name in names)
+    taken = option.metavar or {"filename": "FILE", "file": "FILE"}.get(option.type.name, _choices(option.type))
+    return f"`{option.opts[0]} {taken}`" + (" …" if option.multiple else "")
+
+
+def _choices(kind: Any) -> str:
+    return "|".join(kind.choices) if isinstance(kind, click.Choice) else kind.name.partition(" ")[0].upper()
+
+
+def _own_default(option: click.Option) -> Any:
+    return option.default if isinstance(option.default, str) else None
+
+
+def _help(option: click.Option) -> str:
+    """The help of an option; the variable that a setting's help names in brackets is set as code."""
+    words, bracket, variable = (option.help or "").partition(" [EMBEDWAY_")
+    return f"{words} Variable: `EMBEDWAY_{variable.rstrip(']')}`." if bracket else words
+
+
+def _default(value: Any) -> str:
+    if value in (None, (), "") or value is dataclasses.MISSING or value is msgspec.NODEFAULT:
+        return "none" if value in (None, (), "") else "required"
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _plain(path: str) -> str:
+    return path.replace(":path}", "}")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join((GENERATED + f"# {title}", *parts)) + "\n"
+
+
+def main() -> int:
+    """Write the pages, or with `--check` name those that are stale; returns the exit status."""
+    parser = argparse.ArgumentParser(description="write docs/reference from the code")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a page is stale")
+    if parser.parse_args().check:
+        stale = [name for name, render in PAGES.items() if _read(FOLDER / name) != render()]
+        for name in stale:
+            print(f"docs/reference/{name} is stale: run python scripts/reference_docs.py")
+        return 1 if stale else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, render in PAGES.items():
+        (FOLDER / name).write_text(render(), encoding="utf-8")
+    return 0
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
