@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 from scripts import reference_docs
 
-from embedway import errors
+from embedway import __version__, errors
 from embedway.cli.main import cli
 from embedway.cli.options import IN_FILE_ONLY, flag_name
 from embedway.cli.serve import build_engine
@@ -131,6 +132,15 @@ def test_every_route_is_documented() -> None:
         assert f"\n| `GET {path}` |" in text
 
 
+def test_every_header_is_documented() -> None:
+    """Each `x-` header that the source names is in the page of the routes."""
+    sources = (ROOT / "src" / "embedway").rglob("*.py")
+    named = {name for path in sources for name in re.findall(r'"(x-[a-z-]+)"', path.read_text(encoding="utf-8"))}
+    assert "x-request-id" in named
+    for name in named:
+        assert f"| `{name}` |" in reference("routes.md")
+
+
 def test_every_metric_is_documented() -> None:
     """Each metric has its row with type and help; a counter under the name that it is scraped by."""
     text = reference("metrics.md")
@@ -194,6 +204,17 @@ def test_python_in_the_documentation_is_python(page: Path) -> None:
 
 
 @EVERY_PAGE
+def test_shell_in_the_documentation_is_shell(page: Path) -> None:
+    """Each indented block that begins with a command, and each ```sh block, parses."""
+    indented = re.findall(r"(?<=\n\n)(?: {4}.*\n)(?: {4}.*\n|\n(?= {4}))*", prose(read(page)))
+    found = [textwrap.dedent(block) for block in indented]
+    shell = [block for block in found if re.match(r"(embedway|make|pip|curl|printf|\.venv/\S+|[A-Z_]+=)", block)]
+    for block in shell + blocks(read(page), "sh"):
+        checked = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True, check=False)
+        assert not checked.stderr, block
+
+
+@EVERY_PAGE
 def test_commands_in_the_documentation_exist(page: Path) -> None:
     """Each example names a command of `embedway`, flags that it has, and targets of the Makefile."""
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -217,6 +238,30 @@ def test_names_in_the_documentation_exist(page: Path) -> None:
     metrics = reference("metrics.md")
     for name in re.findall(r"(?<![\w./])embedway_[a-z_]*[a-z]\b", text):
         assert name in metrics
+
+
+def test_every_page_can_be_reached() -> None:
+    """From the README every page of docs/ is reached by links, the decisions too."""
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            targets = (target.partition("#")[0] for target in links(page.read_text(encoding="utf-8")))
+            waiting += [(page.parent / target).resolve() for target in targets if target]
+    assert {ROOT / page for page in PAGES if page.parts[0] == "docs"} <= reached
+
+
+def test_the_changelog_has_this_version() -> None:
+    """The newest section is that of the version in the source."""
+    assert re.findall(r"^## (\S+)", read(Path("CHANGELOG.md")), re.MULTILINE)[0] == __version__
+
+
+def test_the_test_command_of_the_readme_is_the_one_that_ci_runs() -> None:
+    """Whoever follows the README runs what is run before a change lands."""
+    assert "\n    make test " in read(Path("README.md"))
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)

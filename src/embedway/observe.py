@@ -88,4 +88,5 @@ def set_up_logging(level: str, log_format: Literal["text", "json"]) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if log_format == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # the hub client names every request at INFO
+    for client in ("httpx", "httpx2"):  # the hub's library names every request at INFO
+        logging.getLogger(client).setLevel(logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -37,7 +38,14 @@ def refusal_of(path: str, answer: Answer, status: int) -> str | None:
 
 def drip(server: Server, start: bytes, drop: bytes, within_s: float) -> tuple[bytes, float]:
     """Send `start`, then `drop` again and again, until the server answers and hangs up; return the answer and the
-    seconds until it began."""
+    seconds until it began. A drop that crosses the farewell resets the connection, answer and all: then once more."""
+    for _ in range(5):
+        with contextlib.suppress(ConnectionError):
+            return _drip(server, start, drop, within_s)
+    raise AssertionError("the connection was reset five times before the answer was read")
+
+
+def _drip(server: Server, start: bytes, drop: bytes, within_s: float) -> tuple[bytes, float]:
     with server.open_socket(0.1) as sock:
         sock.sendall(start)
         started_s = time.monotonic()
@@ -60,10 +68,10 @@ def test_a_body_that_trickles_in(fake: Server, path: str, announced: str, drop: 
     """A body that has not arrived within --body-timeout-s is 408, however busily it trickles, and the connection
     ends: what trickles on would hold it for ever."""
     answer, took_s = drip(fake, head(path, announced), drop, 3)
-    assert 0.9 < took_s < 2
+    assert 0.4 < took_s < 1.5
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"\r\nconnection: close\r\n" in answer.lower()
-    assert b"did not arrive within 1 s" in answer
+    assert b"did not arrive within 0.5 s" in answer
     assert (b'"code":"RequestTimeout"' in answer) == (path == OPENSEARCH)
     assert answers(embed(fake, "next"), "next")
 
@@ -162,7 +170,7 @@ def test_half_a_body(fake: Server, announced: str) -> None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         until(
             lambda count=answered: metric(fake, "embedway_request_seconds_count", operation="createEmbedding") > count,
-            0.9,
+            0.4,
             "the call is given up before its body's time limit",
         )
     assert answers(embed(fake, "next"), "next")

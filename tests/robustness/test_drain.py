@@ -19,7 +19,9 @@ from .running import answers, embed, listens, pending, running, until
 def test_requests_in_flight_are_answered(tmp_path: Path) -> None:
     """Both the call in the pass and the calls that wait get their vectors; nobody else is let in meanwhile."""
     with running(tmp_path) as server, ThreadPoolExecutor(4) as pool:
-        calls = {text: pool.submit(embed, server, text) for text in ("!sleep:1", "a", "b", "c")}
+        calls = {"!sleep:1": pool.submit(embed, server, "!sleep:1")}
+        until(lambda: pending(server) == 1, 5, "the pass runs")
+        calls |= {text: pool.submit(embed, server, text) for text in ("a", "b", "c")}
         until(lambda: pending(server) == 4, 5, "the calls are in flight")
         server.process.send_signal(signal.SIGTERM)
         until(lambda: not listens(server), 0.9, "new callers are refused")

@@ -52,7 +52,7 @@ def leave_a_call(server: Server, *texts: str) -> socket.socket:
 def test_callers_who_left_are_skipped(fake: Server) -> None:
     """Twenty callers hang up while they wait: the queue empties at once, and their texts are never computed."""
     computed, left = metric(fake, "embedway_batch_items_sum"), metric(fake, "embedway_requests_total", status="499")
-    with busy(fake, 1.5):
+    with busy(fake, 1.2):
         callers = [leave_a_call(fake, f"{number} left", "!fail") for number in range(20)]
         until(lambda: pending(fake) == 41, 5, "all are waiting")
         for caller in callers:

@@ -53,14 +53,19 @@ def run_job(settings: Settings, job: Job) -> None:
         raise SettingsError(f"--output {job.output} lies in a folder that does not exist.")
     if len(settings.model) != 1:
         raise SettingsError("embedway embed works with one model: name it with --model.")
-    asyncio.run(_embed(settings, job))
+    if job.source and job.output and job.output.exists() and job.output.samefile(job.source):
+        raise SettingsError("--output is the file of --input: the vectors would overwrite the texts.")
+    try:
+        asyncio.run(_embed(settings, job))
+    except OSError as error:
+        raise SettingsError(f"The texts cannot be read or the vectors written: {error.strerror or error}.") from error
 
 
 async def _embed(settings: Settings, job: Job) -> None:
     engine = build_engine(settings, Metrics())
     await engine.start()
     try:
-        total = len(job.texts) or _count(job.source)
+        total = _count(job)
         facts = engine.models()[0].facts
         dimensions = check_dimensions(facts, job.dimensions) or facts.dimensions if facts else 0
         shown = sys.stderr.isatty() if job.progress is None else job.progress
@@ -130,19 +135,31 @@ def _text_of(line: str, field: str, number: int) -> str:
     return text
 
 
-def _count(source: Path | None) -> int:
-    if source is None:
-        return 0
-    with source.open("rb") as lines:
+def _count(job: Job) -> int | None:
+    """How many texts there will be; None for a pipe, which can be read only once."""
+    if job.source is None:
+        return len(job.texts)
+    if not job.source.is_file():
+        return None
+    with job.source.open("rb") as lines:
         return sum(1 for _ in lines)
 
 
 @contextlib.contextmanager
-def _open_sink(output: Path | None, total: int, dimensions: int) -> Iterator[Sink]:
+def _open_sink(output: Path | None, total: int | None, dimensions: int) -> Iterator[Sink]:
     if output is not None and output.suffix == ".npy":
-        array = np.lib.format.open_memmap(output, mode="w+", dtype=np.float32, shape=(total, dimensions))
-        yield _ArraySink(array)
-        array.flush()
+        if total is None:
+            raise SettingsError(
+                "A .npy file needs the number of texts beforehand: read them from a file, or write .jsonl."
+            )
+        part = output.with_name(output.name + ".part")  # an array of full size looks whole before it is
+        try:
+            array = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(total, dimensions))
+            yield _ArraySink(array)
+            array.flush()
+            part.replace(output)
+        finally:
+            part.unlink(missing_ok=True)
     elif output is not None:
         with output.open("wb") as file:
             yield _LinesSink(file)

@@ -35,6 +35,7 @@ _EXPOSED = [
     "x-compute-tokens",
     "x-embedway-truncated",
     "x-embedway-ignored",
+    "x-embedway-stand-in",
 ]
 
 

@@ -10,10 +10,9 @@ from embedway.types import ModelSpec
 
 
 def with_stand_ins(specs: Sequence[ModelSpec], bundled: str) -> tuple[ModelSpec, ...]:
-    """The same models, and every text-embedding service id that none of them answers as an alias of the bundled one."""
+    """The same models, the bundled one with every text-embedding service id that none answers as an alias."""
     taken = {name for spec in specs for name in (spec.name, *spec.aliases)}
     free = tuple(name for name, service in SERVICES.items() if service.task == "embedding" and name not in taken)
-    base = next((spec for spec in specs if spec.source == bundled), None)
-    others = tuple(spec for spec in specs if spec is not base)
-    base = base or ModelSpec(bundled, bundled)
-    return (*others, dataclasses.replace(base, aliases=base.aliases + free, stand_in=True))
+    chosen = next(index for index, spec in enumerate(specs) if spec.source == bundled)
+    stand_in = dataclasses.replace(specs[chosen], aliases=specs[chosen].aliases + free, stand_in=True)
+    return (*specs[:chosen], stand_in, *specs[chosen + 1 :])

@@ -96,7 +96,7 @@ class OpenSearch:
         status, code, message = error.status, None, error.message
         if isinstance(error, ModelNotFound):
             status, code = 400, "ServiceIdNotExist"
-            message = f"service_id is not exist. {_remedy(error.name)}"
+            message = f"service_id is not exist. {_remedy(error)}"
         elif status in _BAD_BODY:
             status = 400
         elif field := field_of(error):
@@ -171,8 +171,6 @@ def vector_rows(result: EmbedResult) -> list[dict[str, object]]:
     return [{"index": index, "embedding": vector} for index, vector in enumerate(result.vectors)]
 
 
-def _remedy(name: str) -> str:
-    service = SERVICES.get(name)
-    if service is None:
-        return f"No model is configured under the name '{name[:200]}'."
-    return deploy_hint(service)
+def _remedy(error: ModelNotFound) -> str:
+    service = SERVICES.get(error.name)
+    return deploy_hint(service) if service else error.message

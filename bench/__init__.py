@@ -1,0 +1,1 @@
+"""Benchmark of Embedway beside other embedding servers and libraries: `python -m bench --help`, `bench/README.md`."""

@@ -1,0 +1,62 @@
+"""Strategies: JSON of any kind, bodies that are nearly right, bytes that are nearly JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+# Lone surrogates included, NUL too. No "!": Hypothesis finds the fake model's commands in its source, and tries them.
+ANY_TEXT = st.text(st.characters(exclude_characters="!"), max_size=20)
+BIG = st.sampled_from([2**31, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**30, -(10**400), 1e308, 5e-324, -0.0])
+SCALARS = st.none() | st.booleans() | st.integers() | BIG | st.floats() | ANY_TEXT
+ANY_JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4), max_leaves=12
+)
+
+INPUTS = st.lists(ANY_TEXT | st.just("a good text"), max_size=40) | ANY_TEXT | st.lists(ANY_JSON, max_size=4)
+FIELDS = {
+    "input": INPUTS | ANY_JSON,
+    "model": st.just("fake") | ANY_TEXT | ANY_JSON,
+    "encoding_format": st.sampled_from(["float", "base64", "int8", "", None]) | ANY_JSON,
+    "dimensions": st.integers(-2, 6) | BIG | ANY_JSON,
+    "dimension": st.integers(-2, 6) | BIG | ANY_JSON,
+    "input_type": st.sampled_from(["query", "document", "passage", "", None]) | ANY_JSON,
+    "modality": st.sampled_from(["text", "image", None]) | ANY_JSON,
+    "user": ANY_TEXT | ANY_JSON,
+}
+RIGHT = {"input": st.lists(st.just("a"), min_size=1, max_size=3), "model": st.just("fake")}
+NEARLY = st.fixed_dictionaries({}, optional=FIELDS) | st.fixed_dictionaries(
+    RIGHT, optional={name: values for name, values in FIELDS.items() if name not in RIGHT}
+)
+
+
+def encode(value: Any) -> bytes:
+    """Write JSON as Python does: NaN and Infinity as such, lone surrogates as escapes."""
+    return json.dumps(value).encode()
+
+
+def encode_raw(value: Any) -> bytes:
+    """The same without escapes: a lone surrogate becomes bytes that are not UTF-8."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+GOOD = encode({"model": "fake", "input": ["a", "b"], "input_type": "query"})
+NEARLY_BODIES = st.builds(encode, NEARLY) | st.builds(encode_raw, NEARLY)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A good body with a piece cut out, replaced, repeated, or written in another encoding."""
+    body = draw(st.just(GOOD) | NEARLY_BODIES)
+    encoding = draw(st.sampled_from(["", "", "", "utf-16", "utf-16-le", "utf-32", "utf-8-sig", "utf-7"]))
+    if encoding:
+        body = body.decode("utf-8", "replace").encode(encoding)
+    start = draw(st.integers(0, len(body)))
+    end = draw(st.integers(start, min(len(body), start + 8)))
+    piece = draw(st.binary(max_size=8) | st.sampled_from([b"\0", b"\\ud800", b"NaN", b"1e999", b"[[[[", b'"', b"//"]))
+    return body[:start] + piece * draw(st.integers(1, 3)) + body[end:]
+
+
+ANY_BYTES = st.binary(max_size=64) | mutated()
