@@ -77,6 +77,7 @@ def test_a_caller_who_leaves_during_the_pass(fake: Server) -> None:
 @pytest.mark.parametrize("limit_ms", ["100", "0"])
 def test_deadline_of_the_caller(fake: Server, limit_ms: str) -> None:
     """`x-embedway-timeout-ms` passes while the text waits: 504 in time, in each dialect's words, and never computed."""
+    embed(fake, "what was begun before is done with")
     computed = metric(fake, "embedway_batch_items_sum")
     with busy(fake, 0.6):
         started_s = time.monotonic()

@@ -128,6 +128,7 @@ def error_reply(dialect: Dialect, exchange: Exchange, error: EmbedwayError) -> R
 async def _while_connected(request: Request, work: Awaitable[bytes]) -> bytes:
     """Await `work`, and give it up when the client closes the connection: nobody would read the answer."""
     working = asyncio.ensure_future(work)
+    working.add_done_callback(_look_at)
     watching = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
@@ -137,6 +138,12 @@ async def _while_connected(request: Request, work: Awaitable[bytes]) -> bytes:
     finally:
         working.cancel()
         watching.cancel()
+
+
+def _look_at(done: asyncio.Future[bytes]) -> None:
+    """An error that comes when nobody waits any more is no one's; asyncio would log it as forgotten."""
+    if not done.cancelled():
+        done.exception()
 
 
 async def _disconnected(request: Request) -> None:
