@@ -91,8 +91,16 @@ def test_a_head_that_trickles_in(hasty: Server, start: bytes) -> None:
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that waits a second for a head, instead of twenty."""
-    with running(tmp_path_factory.mktemp("hasty"), first=HASTE) as server:
+    with running(tmp_path_factory.mktemp("hasty"), "--body-timeout-s", "4", first=HASTE) as server:
         yield server
+
+
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"2\r\n{}xx", b"f" * 40 + b"\r\n"])
+def test_a_body_in_broken_chunks(hasty: Server, broken: bytes) -> None:
+    """Chunks that are none are 400 at once: nobody waits for the rest of what cannot be read."""
+    started_s = time.monotonic()
+    assert send_bytes(hasty, head(OPENAI, "Transfer-Encoding: chunked") + broken).status == 400
+    assert time.monotonic() - started_s < 2
 
 
 def test_a_head_of_a_kept_connection(hasty: Server) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.server import Server
 
-from .running import answers, embed
+from .running import answers, embed, listens, running, until
 
 BODY = json.dumps({"model": "fake", "input": "a"}).encode()
 HOST = b"Host: 127.0.0.1\r\n"
@@ -96,6 +97,31 @@ def test_pipelined_behind_a_broken_one(fake: Server) -> None:
             assert part, received
             received += part
     assert received.index(b"HTTP/1.1 400 ") < received.index(b"HTTP/1.1 200 ")
+
+
+def test_garbage_behind_a_good_request(fake: Server) -> None:
+    """A request that is being computed gets its own answer, whatever comes behind it; then the connection ends."""
+    body = json.dumps({"model": "fake", "input": "!sleep:0.2"}).encode()
+    with fake.open_socket(5) as sock:
+        sock.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body + GARBAGE["every-byte"])
+        received = b"".join(iter(lambda: sock.recv(100_000), b""))
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b'"total_tokens"' in received
+
+
+FEW = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))"
+
+
+def test_more_connections_than_files(tmp_path: Path) -> None:
+    """A hundred idle connections to a server that may open 64 files: once they are gone, it answers as before."""
+    with running(tmp_path, first=FEW) as server:
+        idle = [server.open_socket(5) for _ in range(100)]
+        for sock in idle:
+            sock.close()
+        until(lambda: listens(server) and server.ready(), 10, "the server answers again")
+        assert answers(embed(server, "a"), "a")
+        assert "Traceback" not in server.output()
 
 
 def test_a_huge_head(fake: Server) -> None:

@@ -16,9 +16,9 @@ from .running import FAKE, answers, embed, listens, lives, pending, running, ser
 
 
 @contextlib.contextmanager
-def supervised(folder: Path, *flags: str) -> Iterator[Server]:
-    """Run a supervised server."""
-    with running(folder, "--supervise", *flags) as server:
+def supervised(folder: Path, *flags: str, first: str = "") -> Iterator[Server]:
+    """Run a supervised server; `first` is for the supervisor's process alone."""
+    with running(folder, "--supervise", *flags, first=first) as server:
         assert served_by(server) != server.process.pid
         yield server
 
@@ -38,6 +38,26 @@ def test_a_killed_server_comes_back(tmp_path: Path) -> None:
         assert pauses[1] >= 1
         assert "started again in 0.5 s" in server.output()
         assert "started again in 1 s" in server.output()
+
+
+IMPATIENT = "import embedway.cli.supervise as supervise; supervise.SILENCE_S = 2"
+
+
+def test_a_frozen_server_is_replaced(tmp_path: Path) -> None:
+    """A child that gives no sign of life, though its process is there, is killed and started again."""
+    with supervised(tmp_path, first=IMPATIENT) as server:
+        os.kill(served_by(server), signal.SIGSTOP)
+        until(lambda: lives(server) == 2 and server.ready(), 15, "the server is back")
+        assert "no sign of life" in server.output()
+        assert answers(embed(server, "again"), "again")
+
+
+def test_sigterm_with_a_frozen_server(tmp_path: Path) -> None:
+    """A frozen child cannot keep the supervisor from ending."""
+    with supervised(tmp_path, "--drain-timeout-s", "1", first=IMPATIENT) as server:
+        os.kill(served_by(server), signal.SIGSTOP)
+        assert server.stop(8) == 0
+        assert not listens(server)
 
 
 def test_sigterm_stops_both(tmp_path: Path) -> None:

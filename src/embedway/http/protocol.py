@@ -26,6 +26,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
+        self._broken = False
+        self._shutting_down = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -39,7 +41,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are too large.")
 
     def on_message_begin(self) -> None:
@@ -59,6 +61,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head, self._head_bytes = True, 0
 
+    def on_response_complete(self) -> None:
+        if self._shutting_down:  # what was sent ahead has not been begun, and its sender can tell
+            self.pipeline.clear()
+        if (self._shutting_down or self._broken) and not self.pipeline:
+            self.transport.close()
+        super().on_response_complete()
+
+    def shutdown(self) -> None:
+        self._shutting_down = True
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
 
@@ -74,7 +87,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self._answering:
             self._start_timer()
-        elif self._in_head and not self.transport.is_closing():
+        elif self._in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request's headers did not arrive in time.")
 
     @property
@@ -82,8 +95,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        if self._answering:  # an earlier request of this connection gets its own answer first, and this one none
-            self.cycle.keep_alive = False
+        if self.transport.is_closing() or self._broken:
+            return
+        if self._answers_come_first():
+            self._broken = True
             self.flow.pause_reading()
             return
         detail = ErrorDetail(message, "invalid_request_error", None, status.name.lower())
@@ -94,3 +109,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+    def _answers_come_first(self) -> bool:
+        """Whether earlier requests of this connection wait for their answers; the broken one gets none then."""
+        if self._answering and self.cycle.more_body:  # its body is what broke: nobody can answer it
+            if not self.pipeline:
+                return False
+            self.pipeline.popleft()
+        return self._answering
