@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from embedway.errors import SettingsError
-from embedway.settings import BUNDLED, Settings, hash_secret, load_settings
+from embedway.settings import BUNDLED, Settings, check_serving, hash_secret, load_settings, warn_unknown
 
 
 def write(folder: Path, text: str) -> Path:
@@ -75,9 +75,9 @@ def test_models_can_be_named_in_one_word() -> None:
 def test_without_a_key_only_loopback_is_served(host: str) -> None:
     """Unless the user says --no-auth, or gives a key."""
     with pytest.raises(SettingsError, match="--no-auth"):
-        load_settings({"host": host})
-    load_settings({"host": host, "no_auth": True})
-    load_settings({"host": host, "api_key": ["k"]})
+        check_serving(load_settings({"host": host}))
+    check_serving(load_settings({"host": host, "no_auth": True}))
+    check_serving(load_settings({"host": host, "api_key": ["k"]}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
@@ -108,7 +108,15 @@ def test_loopback_needs_no_key(host: str) -> None:
 def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, named: str) -> None:
     """One sentence, with the key or value at fault."""
     with pytest.raises(SettingsError, match=named):
-        load_settings(config=write(tmp_path, text))
+        check_serving(load_settings(config=write(tmp_path, text)))
+
+
+def test_a_variable_that_means_nothing_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A slip in a name would else go unnoticed."""
+    warn_unknown({"EMBEDWAY_PROT": "1", "EMBEDWAY_PORT": "1", "EMBEDWAY_CONFIG": "x", "PATH": "x"})
+    assert [record.getMessage() for record in caplog.records] == [
+        "The variable EMBEDWAY_PROT means nothing to this version."
+    ]
 
 
 def test_the_source_of_a_wrong_value_is_named(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ class Metrics:
         histogram = partial(Histogram, registry=self.registry)
         self.requests = counter("embedway_requests", "Requests answered.", ["operation", "status"])
         self.request_seconds = histogram(
-            "embedway_request_seconds", "From the first header to the last byte.", ["operation"], buckets=_SECONDS
+            "embedway_request_seconds",
+            "From the request's head to its finished answer.",
+            ["operation"],
+            buckets=_SECONDS,
         )
         self.phase_seconds = histogram(
             "embedway_phase_seconds", "Time of a call in prepare, queue and run.", ["model", "phase"], buckets=_SECONDS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import ipaddress
+import logging
 import re
 import tomllib
 from collections.abc import Mapping
@@ -21,7 +22,10 @@ from msgspec import Meta
 from embedway.errors import SettingsError
 from embedway.types import DType, ModelSpec, Task, Truncation
 
+log = logging.getLogger(__name__)
+
 BUNDLED = "all-MiniLM-L6-v2"
+_NOT_SETTINGS = ("EMBEDWAY_CONFIG", "EMBEDWAY_HEARTBEAT_FD")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -129,7 +133,7 @@ def load_settings(
     merged: dict[str, Any] = {}
     if config is not None:
         merged |= _prepare(_read_toml(config), str(config))
-    names = {f"EMBEDWAY_{name.upper()}": name for name in Settings.__struct_fields__ if name != "deployment"}
+    names = _variables()
     for variable, value in (environment or {}).items():
         if variable in names and value != "":
             merged |= _prepare({names[variable]: value}, variable)
@@ -138,9 +142,34 @@ def load_settings(
     return _complete(_convert(merged, "the configuration"))
 
 
+def check_serving(settings: Settings) -> None:
+    """Refuse what contradicts itself, or is not safe, once the server listens. Raises `SettingsError`."""
+    if settings.keyless and not settings.loopback and not settings.no_auth:
+        raise SettingsError(
+            f"Without an API key the server listens on loopback only, not on {settings.host}: "
+            "set --api-key, or --no-auth to serve anyone."
+        )
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("--tls-cert and --tls-key belong together: give both or neither.")
+    if settings.root_path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", settings.root_path):
+        raise SettingsError("--root-path must look like /path, without a slash at its end.")
+
+
+def warn_unknown(environment: Mapping[str, str]) -> None:
+    """Say which EMBEDWAY_* variables mean nothing: a slip in a name would else go unnoticed."""
+    for variable in sorted(environment):
+        if variable.startswith("EMBEDWAY_") and variable not in {*_variables(), *_NOT_SETTINGS}:
+            log.warning("The variable %s means nothing to this version.", variable)
+
+
 def hash_secret(secret: str) -> str:
     """SHA-256 in hex: what is kept of a key or token. They are long and random, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _variables() -> dict[str, str]:
+    """The environment's names of the settings, each with its field."""
+    return {f"EMBEDWAY_{name.upper()}": name for name in Settings.__struct_fields__ if name != "deployment"}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -210,15 +239,6 @@ def _complete(settings: Settings) -> Settings:
     settings = msgspec.structs.replace(settings, api_key=(), api_key_sha256=digests, model=_models(settings))
     if not all(_DIGEST.fullmatch(digest) for digest in digests):
         raise SettingsError("api_key_sha256 must be 64 hexadecimal digits: the SHA-256 of the key.")
-    if settings.keyless and not settings.loopback and not settings.no_auth:
-        raise SettingsError(
-            f"Without an API key the server listens on loopback only, not on {settings.host}: "
-            "set --api-key, or --no-auth to serve anyone."
-        )
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise SettingsError("--tls-cert and --tls-key belong together: give both or neither.")
-    if settings.root_path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", settings.root_path):
-        raise SettingsError("--root-path must look like /path, without a slash at its end.")
     _check_names(settings)
     return settings
 

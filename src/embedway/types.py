@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 Role = Literal["query", "document"]
-Task = Literal["embedding", "rerank", "multimodal"]
-DType = Literal["fp32", "bf16"]
+Task = Literal["embedding", "rerank", "multimodal", "classify"]
+DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
 
 
@@ -24,6 +24,13 @@ class Output(enum.Flag):
     """What an item wants of one pass; a model says in its facts which of them it has."""
 
     DENSE = enum.auto()
+    """One vector."""
+    SPARSE = enum.auto()
+    """Weights of terms of the vocabulary."""
+    TOKENS = enum.auto()
+    """One vector for each token, for late interaction."""
+    SCORES = enum.auto()
+    """One number for each label, or how well a pair belongs together."""
 
 
 class Priority(enum.IntEnum):
@@ -41,8 +48,26 @@ class Text:
     role: Role = "document"
     outputs: Output = Output.DENSE
 
+    @property
+    def characters(self) -> int:
+        return len(self.text)
 
-Item = Text
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A query and a document, to be scored together. `instruction` None means the model's own."""
+
+    query: str
+    document: str
+    instruction: str | None = None
+    outputs: Output = Output.SCORES
+
+    @property
+    def characters(self) -> int:
+        return len(self.query) + len(self.document)
+
+
+Item = Text | Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +75,41 @@ class Features:
     """A prepared item: what `Backend.prepare` made of it.
 
     `cost` is the item's price in a batch and its usage: tokens consumed, with prompt and special tokens, after cutting.
-    `ids` is int32 `[cost]`. `cut` says that the text was longer than the model reads.
+    `ids` is int32 `[cost]`. `types` int32 `[cost]` is 1 for the second text of a pair; None means all 0. `cut` says
+    that the text was longer than the model reads.
     """
 
     ids: npt.NDArray[np.int32]
     cost: int
     cut: bool = False
     outputs: Output = Output.DENSE
+    types: npt.NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Terms of a vocabulary and their weights, by ascending id: int32 and float32 `[terms]`, no term twice."""
+
+    ids: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What one pass made of one item; a part that was not asked for is None."""
+    """What one pass made of one item; a part that was not asked for is None.
+
+    `tokens` is float32 `[tokens, width]`, `scores` float32 `[labels]` (`[1]` for a pair).
+    """
 
     dense: Vector | None = None
+    sparse: Sparse | None = None
+    tokens: npt.NDArray[np.float32] | None = None
+    scores: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a loaded model can do, as its backend knows it."""
+    """What a loaded model can do, as its backend knows it. `dimensions` is 0 for a model without dense vectors."""
 
     backend: str
     dtype: DType
@@ -79,6 +120,8 @@ class Facts:
     tasks: frozenset[Task] = frozenset({"embedding"})
     matryoshka: tuple[int, ...] = ()
     """Lengths the model was trained to be cut to, ascending, native last; empty when it was not."""
+    labels: tuple[str, ...] = ()
+    """What the scores stand for, in their order; empty for one score without a name."""
 
 
 @dataclass(frozen=True, slots=True)

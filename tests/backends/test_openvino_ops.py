@@ -34,6 +34,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
         "kv.weight": (WIDTH // 2, WIDTH),
         "norm.weight": (WIDTH,),
         "norm.bias": (WIDTH,),
+        "head.weight": (DEPTH,),
     }
     save_file({name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}, path)
     return Weights([path])
@@ -46,10 +47,12 @@ def batch() -> list[Features]:
 
 
 def compute(weights: Weights, batch: list[Features], network: Callable[[GraphOps], Any]) -> Array:
-    ops = GraphOps(weights)
+    ops = GraphOps(weights, max(SIZES))
     model = openvino.Model([network(ops)], ops.parameters, "test")
     request = compile_model(model, "fp32", 2).create_infer_request()
-    result: Array = request.infer(feeds(batch, lay_out([one.cost for one in batch])))[0]
+    given = feeds(batch, lay_out([one.cost for one in batch]))
+    names = [name for port in request.model_inputs for name in port.get_names()]
+    result: Array = request.infer({name: given[name] for name in names})[0]
     return np.array(result)
 
 
@@ -62,9 +65,11 @@ def softmax(scores: Array) -> Array:
     return np.asarray(grown / grown.sum(-1, keepdims=True))
 
 
-def attend(x: Array, q: Array, k: Array, v: Array, kv_heads: int, causal: bool, window: int | None) -> Array:
+def attend(
+    q: Array, k: Array, v: Array, kv_heads: int, causal: bool, window: int | None, bias: Array | None = None
+) -> Array:
     """Attention of one item as the paper has it: `[n, width]` -> `[n, width]`."""
-    n = len(x)
+    n = len(q)
     ahead = np.arange(n)[None, :] - np.arange(n)[:, None]
     hidden = np.zeros((n, n), dtype=bool)
     if causal:
@@ -75,19 +80,33 @@ def attend(x: Array, q: Array, k: Array, v: Array, kv_heads: int, causal: bool, 
     for head in range(HEADS):
         shared = head * kv_heads // HEADS
         scores = q.reshape(n, HEADS, DEPTH)[:, head] @ k.reshape(n, kv_heads, DEPTH)[:, shared].T * DEPTH**-0.5
+        if bias is not None:
+            reach = bias.shape[1] // 2
+            scores = scores + bias[head][np.clip(ahead, -reach, reach) + reach]
         scores[hidden] = -np.inf
         out[:, head] = softmax(scores) @ v.reshape(n, kv_heads, DEPTH)[:, shared]
     return out.reshape(n, WIDTH)
 
 
 @pytest.mark.parametrize(
-    ("kv_heads", "causal", "window"),
-    [(HEADS, False, None), (2, False, None), (HEADS, True, None), (2, True, 4), (HEADS, False, 3)],
+    ("kv_heads", "causal", "window", "reach"),
+    [
+        (HEADS, False, None, None),
+        (2, False, None, None),
+        (HEADS, True, None, None),
+        (2, True, None, None),
+        (2, True, 4, None),
+        (HEADS, False, 3, None),
+        (HEADS, False, None, 6),
+        (2, True, None, 50),
+    ],
 )
 def test_attention_is_the_papers_within_each_item(
-    weights: Weights, batch: list[Features], kv_heads: int, causal: bool, window: int | None
+    weights: Weights, batch: list[Features], kv_heads: int, causal: bool, window: int | None, reach: int | None
 ) -> None:
-    """With and without grouped queries, causality and a window; no item sees another."""
+    """With and without grouped queries, causality, a window and a bias by distance; no item sees another."""
+    rng = np.random.default_rng(7)
+    bias = None if reach is None else rng.standard_normal((HEADS, 2 * reach + 1)).astype(np.float32)
     name = "kv" if kv_heads == 2 else "q"
     width = kv_heads * DEPTH
 
@@ -95,7 +114,7 @@ def test_attention_is_the_papers_within_each_item(
         x = embedded(ops)
         q = ops.linear("q", x, WIDTH, WIDTH)
         kv = ops.linear(name, x, WIDTH, width, bias=False)
-        mixed = ops.attention(q, kv, kv, HEADS, kv_heads=kv_heads, causal=causal, window=window)
+        mixed = ops.attention(q, kv, kv, HEADS, kv_heads=kv_heads, causal=causal, window=window, bias=bias)
         return ops.pool(mixed, "last")
 
     got = compute(weights, batch, network)
@@ -103,10 +122,10 @@ def test_attention_is_the_papers_within_each_item(
         x = weights.tensor("words")[features.ids]
         q = x @ weights.tensor("q.weight").T + weights.tensor("q.bias")
         kv = x @ weights.tensor(f"{name}.weight").T
-        assert row == pytest.approx(attend(x, q, kv, kv, kv_heads, causal, window)[-1], abs=2e-4)
+        assert row == pytest.approx(attend(q, kv, kv, kv_heads, causal, window, bias)[-1], abs=2e-4)
 
 
-@pytest.mark.parametrize("how", ["mean", "max", "cls", "last"])
+@pytest.mark.parametrize("how", ["mean", "max", "cls", "last", "weighted"])
 def test_pooling_sees_an_items_own_tokens_only(weights: Weights, batch: list[Features], how: Any) -> None:
     """And answers in the order of the batch."""
     got = compute(weights, batch, lambda ops: ops.pool(embedded(ops), how))
@@ -115,6 +134,7 @@ def test_pooling_sees_an_items_own_tokens_only(weights: Weights, batch: list[Fea
         "max": lambda x: np.asarray(x.max(0)),
         "cls": lambda x: x[0],
         "last": lambda x: x[-1],
+        "weighted": lambda x: np.asarray(np.average(x, axis=0, weights=np.arange(1, len(x) + 1))),
     }
     for row, features in zip(got, batch, strict=True):
         assert row == pytest.approx(reduce[how](weights.tensor("words")[features.ids]), abs=1e-5)
@@ -133,3 +153,47 @@ def test_layer_norm_gelu_and_normalize(weights: Weights, batch: list[Features]) 
         x = (x - x.mean()) / np.sqrt(x.var() + 1e-5) * weights.tensor("norm.weight") + weights.tensor("norm.bias")
         x = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
         assert row == pytest.approx(x / np.linalg.norm(x), abs=1e-5)
+
+
+def test_rms_norm_of_whole_rows_and_of_heads(weights: Weights, batch: list[Features]) -> None:
+    """Each part of a row is normalised by itself."""
+    whole = compute(weights, batch, lambda ops: ops.pool(ops.rms_norm("norm", embedded(ops), WIDTH, 1e-6), "last"))
+    parts = compute(
+        weights, batch, lambda ops: ops.pool(ops.rms_norm("head", embedded(ops), DEPTH, 1e-6, offset=1.0), "last")
+    )
+    for row, row_of_parts, features in zip(whole, parts, batch, strict=True):
+        x = weights.tensor("words")[features.ids][-1]
+        assert row == pytest.approx(x / np.sqrt((x**2).mean() + 1e-6) * weights.tensor("norm.weight"), abs=1e-5)
+        y = x.reshape(HEADS, DEPTH)
+        y = y / np.sqrt((y**2).mean(1, keepdims=True) + 1e-6) * (1 + weights.tensor("head.weight"))
+        assert row_of_parts == pytest.approx(y.reshape(-1), abs=1e-5)
+
+
+@pytest.mark.parametrize("turned", [DEPTH // 2, 2])
+def test_rotary_turns_pairs_by_position(weights: Weights, batch: list[Features], turned: int) -> None:
+    """As complex numbers, multiplied by the unit at the position's angle; what is not turned stays."""
+    frequencies = (10.0 ** -np.arange(turned)).astype(np.float32)
+    got = compute(
+        weights, batch, lambda ops: ops.pool(ops.rotary(embedded(ops), HEADS, frequencies, factor=1.5), "last")
+    )
+    for row, features in zip(got, batch, strict=True):
+        x = weights.tensor("words")[features.ids][-1].reshape(HEADS, DEPTH)
+        turn = 1.5 * np.exp(1j * (features.cost - 1) * frequencies)
+        pairs = (x[:, :turned] + 1j * x[:, turned : 2 * turned]) * turn
+        want = np.concatenate([pairs.real, pairs.imag, x[:, 2 * turned :]], axis=1)
+        assert row == pytest.approx(want.reshape(-1), abs=1e-4)
+
+
+def test_arithmetic_and_activations(weights: Weights, batch: list[Features]) -> None:
+    """A gate as gated networks have it."""
+
+    def network(ops: GraphOps) -> Any:
+        gate, value = ops.split(embedded(ops), [WIDTH // 2, WIDTH // 2])
+        gated = ops.multiply(ops.silu(gate), ops.tanh(ops.scale(value, 0.5)))
+        return ops.pool(ops.add(gated, ops.relu(gate)), "cls")
+
+    got = compute(weights, batch, network)
+    for row, features in zip(got, batch, strict=True):
+        gate, value = np.split(weights.tensor("words")[features.ids][0], 2)
+        want = gate / (1 + np.exp(-gate)) * np.tanh(0.5 * value) + np.maximum(gate, 0)
+        assert row == pytest.approx(want, abs=1e-5)

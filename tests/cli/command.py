@@ -36,9 +36,9 @@ class Ended:
         """Return the JSON lines of the standard output."""
         return [json.loads(line) for line in self.out.splitlines()]
 
-    def sentence(self) -> str:
-        """Check that the command failed as it should, with status 2 and one line on standard error, and return it."""
-        assert self.status == 2, self
+    def sentence(self, status: int = 2) -> str:
+        """Check that the command failed as it should, with one line on standard error, and return it."""
+        assert self.status == status, self
         assert self.out == "", self
         assert self.err.count("\n") == 1, self
         assert self.err.startswith("embedway: ")

@@ -106,8 +106,8 @@ def test_dimensions(tmp_path: Path) -> None:
     full = vectors(run("embed", "--config", tmp_path / "c.toml", "a").rows())[0]
     short = vectors(run("embed", "--config", tmp_path / "c.toml", "--dimensions", "4", "a").rows())[0]
     assert np.allclose(short, full[:4] / np.linalg.norm(full[:4]), atol=1e-6)
-    assert "2 and 8" in run("embed", "--config", tmp_path / "c.toml", "--dimensions", "9", "a").sentence()
-    assert "must be 8" in embed("--dimensions", "4", "a").sentence()
+    assert "2 to 8" in run("embed", "--config", tmp_path / "c.toml", "--dimensions", "9", "a").sentence()
+    assert "have 8 dimensions" in embed("--dimensions", "4", "a").sentence()
 
 
 def test_settings_from_the_environment(tmp_path: Path, wanted: np.ndarray) -> None:

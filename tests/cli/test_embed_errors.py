@@ -104,7 +104,7 @@ def test_wrong_flag(arguments: list[str]) -> None:
 
 def test_a_model_that_is_not_there() -> None:
     """A model that cannot be found is one sentence that names it."""
-    assert "/no/such/model" in run("embed", "--model", "m=/no/such/model", "a").sentence()
+    assert "/no/such/model" in run("embed", "--model", "m=/no/such/model", "a").sentence(1)
 
 
 def test_a_thread_that_dies() -> None:

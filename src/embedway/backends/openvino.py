@@ -11,14 +11,14 @@ import numpy.typing as npt
 import openvino
 
 from embedway.backends.openvino_ops import GraphOps
+from embedway.backends.packed import Computed, PackedBackend
 from embedway.backends.packing import Layout, lay_out
-from embedway.errors import ModelFilesError
 from embedway.models.families import find_family
+from embedway.models.heads import DenseHead, dense
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
-from embedway.models.tokens import TextReader
 from embedway.models.weights import Weights
-from embedway.types import DType, Facts, Features, ModelSpec, Output, Outputs, Text
+from embedway.types import DType, Features, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _core_lock = threading.Lock()
 _core: openvino.Core | None = None
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(PackedBackend):
     """One model compiled for the CPU: one stream that uses all `threads`.
 
     Two streams with an asynchronous queue brought nothing measurable and, with shared input memory, corrupted the heap:
@@ -35,34 +35,17 @@ class OpenVinoBackend:
     """
 
     def __init__(self, files: ModelFiles, recipe: Recipe, spec: ModelSpec, threads: int) -> None:
-        self._reader = TextReader(
-            files.folder, recipe.max_tokens, recipe.prompts, recipe.lowercase, spec.truncation or "cut"
-        )
-        vocabulary = recipe.config["vocab_size"]
-        if self._reader.vocabulary_size > vocabulary:
-            raise ModelFilesError(
-                f"The tokenizer knows {self._reader.vocabulary_size} tokens, the model {vocabulary}: "
-                "they do not belong together."
-            )
         dtype = choose_dtype(spec)
-        self.facts = Facts(
-            backend="openvino",
-            dtype=dtype,
-            dimensions=recipe.dimensions,
-            max_tokens=recipe.max_tokens,
-            outputs=Output.DENSE,
-            revision=files.revision,
-            matryoshka=spec.matryoshka or recipe.matryoshka,
-        )
-        self._request = compile_model(build_graph(files, recipe), dtype, threads).create_infer_request()
+        super().__init__("openvino", files, recipe, spec, dtype)
+        compiled = compile_model(build_graph(files, recipe), dtype, threads)
+        self._inputs = {name for port in compiled.inputs for name in port.get_names()}
+        self._outputs = [port.get_any_name() for port in compiled.outputs]
+        self._request = compiled.create_infer_request()
 
-    def prepare(self, item: Text) -> Features:
-        return self._reader.read(item)
-
-    def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
-        layout = lay_out([features.cost for features in batch])
-        vectors: npt.NDArray[np.float32] = self._request.infer(feeds(batch, layout))[0]
-        return [Outputs(dense=row) for row in np.ascontiguousarray(vectors, dtype=np.float32)]
+    def compute(self, batch: Sequence[Features]) -> Computed:
+        given = feeds(batch, lay_out([features.cost for features in batch]))
+        results = self._request.infer({name: given[name] for name in self._inputs})
+        return Computed(dict(zip(self._outputs, results.values(), strict=True)))
 
     def close(self) -> None:
         del self._request
@@ -81,14 +64,22 @@ def choose_dtype(spec: ModelSpec) -> DType:
 
 
 def build_graph(files: ModelFiles, recipe: Recipe) -> openvino.Model:
-    """Token ids in, one vector for each item out: float32 `[items, dimensions]`."""
+    """Tokens in; out, by the heads' names, what `Computed` describes, float32."""
     family = find_family(recipe.family)
     family.check(recipe.config)
     with Weights(files.weights(), family.PREFIXES) as weights:
-        ops = GraphOps(weights)
-        pooled = ops.pool(family.encode(ops, recipe.config, ops.tokens), recipe.pooling)
-        vectors = ops.normalize(pooled) if recipe.normalized else pooled
-        return openvino.Model([vectors], ops.parameters, recipe.family)
+        ops = GraphOps(weights, recipe.max_tokens)
+        hidden = family.encode(ops, recipe.config, ops.tokens)
+        head = DenseHead(recipe.pooling, (), recipe.normalized)
+        parts = {"dense": dense(ops, head, hidden)}
+        return openvino.Model([named(node, name) for name, node in parts.items()], ops.parameters, recipe.family)
+
+
+def named(node: openvino.Node, name: str) -> openvino.Node:
+    """The graph's output under a name."""
+    result = openvino.opset13.result(node)
+    result.get_output_tensor(0).set_names({name})
+    return result
 
 
 def compile_model(graph: openvino.Model, dtype: DType, threads: int) -> openvino.CompiledModel:
@@ -103,12 +94,19 @@ def compile_model(graph: openvino.Model, dtype: DType, threads: int) -> openvino
 
 
 def feeds(batch: Sequence[Features], layout: Layout) -> dict[str, npt.NDArray[np.generic]]:
-    """The graph's inputs for one batch."""
+    """Every input that a graph may have, for one batch."""
+    types = np.zeros(len(layout.positions), dtype=np.int32)
     ids = np.zeros(len(layout.positions), dtype=np.int32)
-    packed = np.concatenate([batch[index].ids for index in layout.order])
-    ids[: len(packed)] = packed
+    start = 0
+    for index in layout.order:
+        features = batch[index]
+        ids[start : start + features.cost] = features.ids
+        if features.types is not None:
+            types[start : start + features.cost] = features.types
+        start += features.cost
     inputs: dict[str, npt.NDArray[np.generic]] = {
         "ids": ids,
+        "types": types,
         "positions": layout.positions,
         "unpack": layout.unpack,
         "rows": layout.rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import click
 
 from embedway import __version__
 from embedway.cli.options import ENGINE, read_settings, settings_flags
-from embedway.errors import EmbedwayError
+from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
+from embedway.settings import check_serving, warn_unknown
 
 SETUP_FAILED = 2
-"""Exit status when the configuration is at fault: a supervisor need not try again."""
+"""Exit status when the configuration or the command line is at fault: a supervisor need not try again."""
+MODEL_FAILED = 1
+"""Exit status when a model cannot be had or opened."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -32,12 +36,14 @@ def cli() -> None:
 def serve(config: Path | None, **flags: Any) -> None:
     """Serve models over HTTP."""
     settings = read_settings(config, flags)
+    check_serving(settings)
     set_up_logging(settings.log_level, settings.log_format)
     if settings.supervise:
         from embedway.cli.supervise import supervise
 
         command = [sys.executable, "-P", "-m", "embedway", *sys.argv[1:], "--no-supervise"]
         sys.exit(supervise(command, settings.drain_timeout_s))
+    warn_unknown(os.environ)
     from embedway.cli.serve import run_server
 
     sys.exit(run_server(settings))
@@ -98,4 +104,4 @@ def main() -> None:
         cli()
     except EmbedwayError as error:
         click.echo(f"embedway: {error.message}", err=True)
-        sys.exit(SETUP_FAILED)
+        sys.exit(MODEL_FAILED if isinstance(error, ModelFilesError) else SETUP_FAILED)

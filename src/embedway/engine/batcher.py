@@ -168,7 +168,7 @@ class Batcher:
         self.pending_items += items
 
     def _estimate(self, item: Item) -> int:
-        return min(self._backend.facts.max_tokens, 2 + len(item.text) // CHARACTERS_PER_TOKEN)
+        return min(self._backend.facts.max_tokens, 2 + item.characters // CHARACTERS_PER_TOKEN)
 
     async def _prepare(self, items: Sequence[Item]) -> Sequence[Features]:
         if len(items) <= PREPARED_TOGETHER:

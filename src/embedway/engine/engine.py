@@ -24,6 +24,7 @@ from embedway.errors import (
     SetupError,
     Unavailable,
 )
+from embedway.models.services import SERVICES
 from embedway.observe import Metrics
 from embedway.types import EmbedCall, EmbedResult, Facts, ModelSpec, ModelStatus, Text, Usage
 from embedway.vectors import check_finite, shorten
@@ -126,8 +127,9 @@ class LocalEngine:
             self._metrics.rejections.labels(entry.spec.name, error.code).inc()
             raise
         vectors = [shorten(outputs.dense, dimensions) for outputs in answer.outputs if outputs.dense is not None]
+        stand_in = entry.spec.stand_in and call.model in SERVICES
         return EmbedResult(
-            entry.spec.name, vectors, self._count(entry.spec.name, call, answer), answer.timings, entry.spec.stand_in
+            entry.spec.name, vectors, self._count(entry.spec.name, call, answer), answer.timings, stand_in
         )
 
     async def _load(self, entry: _Entry) -> None:
@@ -138,7 +140,7 @@ class LocalEngine:
             backend = await asyncio.to_thread(self._opener, entry.spec, self._limits.threads)
             await asyncio.to_thread(_warm, backend)
         except Exception as error:
-            entry.reason = str(error)
+            entry.reason = "it could not be loaded, the log says why"  # /ready is open to all: no paths there
             stack = not isinstance(error, SetupError)  # a sentence for what the user can mend, the stack for the rest
             log.log(logging.ERROR, "The model '%s' cannot be served: %s", name, error, exc_info=stack)
             if entry.spec.required:
@@ -172,7 +174,7 @@ class LocalEngine:
         usage = Usage(
             tokens=sum(features.cost for features in answer.features),
             cut=sum(features.cut for features in answer.features),
-            characters=sum(len(item.text) for item in call.items),
+            characters=sum(item.characters for item in call.items),
         )
         self._metrics.tokens.labels(name).inc(usage.tokens)
         self._metrics.texts.labels(name).inc(len(call.items))
@@ -213,11 +215,14 @@ def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
         return None
     if not facts.matryoshka:
         raise InvalidInput(
-            f"dimensions must be {facts.dimensions}: this model was not trained to be cut.", "$.dimensions"
+            f"This model's vectors have {facts.dimensions} dimensions: it was not trained for shorter ones.",
+            "$.dimensions",
         )
     low, high = facts.matryoshka[0], facts.dimensions
     if not low <= dimensions <= high:
-        raise InvalidInput(f"dimensions must be between {low} and {high}, not {dimensions}.", "$.dimensions")
+        raise InvalidInput(
+            f"This model's vectors may have {low} to {high} dimensions, not {dimensions}.", "$.dimensions"
+        )
     return dimensions
 
 

@@ -48,7 +48,7 @@ def build_app(
     access = Access(settings)
     known = operations(engine, settings)
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
-    document = openapi(known, settings.root_path, settings.keyless)
+    document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
     routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
     if settings.root_path:  # a proxy may strip the prefix or leave it

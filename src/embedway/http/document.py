@@ -15,12 +15,15 @@ _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 _ERRORS = {"4XX": "The request is refused", "5XX": "The server failed or is not ready"}
 
 
-def openapi(operations: Sequence[Operation], root_path: str, keyless: bool) -> dict[str, Any]:
-    """The document as a JSON-ready dict. Schemas are the wire structs' own (JSON Schema 2020-12)."""
+def openapi(operations: Sequence[Operation], root_path: str, keyless: bool, protected: bool) -> dict[str, Any]:
+    """The document as a JSON-ready dict. Schemas are the wire structs' own (JSON Schema 2020-12).
+
+    `protected` says that /metrics asks for a key too.
+    """
     types = _types(operations)
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     references = dict(zip(types, schemas, strict=True))
-    paths: dict[str, Any] = _operational_paths()
+    paths: dict[str, Any] = _operational_paths(protected)
     for operation in operations:
         for number, path in enumerate(operation.paths):
             described = _describe(operation, number, path, references)
@@ -79,7 +82,7 @@ def _json(description: str, schema: Any) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _operational_paths() -> dict[str, Any]:
+def _operational_paths(protected: bool) -> dict[str, Any]:
     """The routes of `http.ops`, which belong to no dialect."""
     shape = {"type": "object"}
     ready = {"200": _json("Every required model is ready", shape), "503": _json("Some required model is not", shape)}
@@ -98,8 +101,8 @@ def _operational_paths() -> dict[str, Any]:
                 "summary": summary,
                 "tags": ["operations"],
                 "responses": responses,
-                "security": [],
             }
+            | ({} if protected and path == "/metrics" else {"security": []})
         }
         for path, (summary, responses) in table.items()
     }

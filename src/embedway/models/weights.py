@@ -18,11 +18,11 @@ from embedway.errors import ModelFilesError
 class Weights:
     """A model's tensors, read one at a time when asked for.
 
-    `prefix` is found once: a checkpoint saved from a task model carries its encoder as `bert.…`, one saved from the
-    bare encoder does not.
+    The first of `prefixes` that the names have is put before a name that is not there without: a checkpoint saved from
+    a task model carries its encoder as `bert.…`, one saved from the bare encoder does not.
     """
 
-    def __init__(self, files: Sequence[Path], prefixes: Sequence[str] = ("",)) -> None:
+    def __init__(self, files: Sequence[Path], prefixes: Sequence[str] = ()) -> None:
         self._files: list[Any] = []
         self._where: dict[str, Any] = {}
         for path in files:
@@ -31,14 +31,14 @@ class Weights:
             except (SafetensorError, OSError) as error:
                 raise ModelFilesError(f"{path} is damaged or cut short ({error}): fetch it again.") from error
             self._where.update(dict.fromkeys(self._files[-1].keys(), self._files[-1]))
-        self._prefix = next((p for p in prefixes if any(name.startswith(p) for name in self._where) and p), "")
+        self._prefix = next((p for p in prefixes if any(name.startswith(p) for name in self._where)), "")
 
     def __contains__(self, name: str) -> bool:
-        return self._prefix + name in self._where
+        return self._full(name) in self._where
 
     def tensor(self, name: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.float32]:
         """The tensor as float32. Raises `ModelFilesError` when it is absent or not of `shape`."""
-        full = self._prefix + name
+        full = self._full(name)
         if full not in self._where:
             raise ModelFilesError(
                 f"The weights hold no tensor '{full}': the file is not complete, or of another family."
@@ -49,6 +49,9 @@ class Weights:
                 f"The tensor '{full}' has shape {list(array.shape)}, but the config asks for {list(shape)}."
             )
         return np.ascontiguousarray(array, dtype=np.float32)
+
+    def _full(self, name: str) -> str:
+        return name if name in self._where else self._prefix + name
 
     def __enter__(self) -> Weights:
         return self

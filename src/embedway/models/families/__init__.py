@@ -1,4 +1,16 @@
-"""Network families by the `model_type` of config.json."""
+"""Network families by the `model_type` of config.json.
+
+A family is a module with
+
+    PREFIXES                        what task models put before the names of its tensors
+    check(config)                   raises `ModelFilesError` for a config that it would answer wrongly
+    encode(ops, config, tokens)     hidden states of the last layer, `[n, width]`
+
+and, where checkpoints with such a head exist,
+
+    classify(ops, config, hidden)   logits of a sequence classifier, `[items, labels]`
+    predict(ops, config, hidden)    logits over the vocabulary of a masked language model, `[n, vocab_size]`
+"""
 
 from __future__ import annotations
 
@@ -9,7 +21,7 @@ from embedway.errors import ModelFilesError
 from embedway.models.families import bert
 
 FAMILIES: Mapping[str, ModuleType] = {"bert": bert}
-"""Each module has `PREFIXES`, `check(config)` and `encode(ops, config, tokens)`."""
+"""The modules by `model_type`."""
 
 
 def find_family(name: str) -> ModuleType:

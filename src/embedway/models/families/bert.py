@@ -35,7 +35,7 @@ def encode(ops: Ops[T], config: Mapping[str, Any], tokens: Packed[T]) -> T:
     positions = config["max_position_embeddings"]
     x = ops.add(x, ops.embedding("embeddings.position_embeddings.weight", positions, width, tokens.positions))
     kinds = config.get("type_vocab_size", 2)
-    x = ops.add(x, ops.embedding_row("embeddings.token_type_embeddings.weight", kinds, width, 0))
+    x = ops.add(x, ops.embedding("embeddings.token_type_embeddings.weight", kinds, width, tokens.types))
     x = ops.layer_norm("embeddings.LayerNorm", x, width, eps)
     for index in range(config["num_hidden_layers"]):
         x = _layer(ops, config, f"encoder.layer.{index}", x)
