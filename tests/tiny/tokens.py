@@ -20,7 +20,10 @@ def wordpiece() -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(texts.texts(), trainers.WordPieceTrainer(vocab_size=SIZE, special_tokens=special))
+    tokenizer.train_from_iterator(
+        texts.texts(),
+        trainers.WordPieceTrainer(vocab_size=SIZE, special_tokens=special, limit_alphabet=150, show_progress=False),
+    )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS]:0 $A:0 [SEP]:0",
         pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
