@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.machine import has_bf16
 from bench.paths import REPOSITORY
+from bench.pipe import Child
 from bench.processes import clean_environment
 from bench.venvs import EMBEDWAY, SENTENCE
 
@@ -31,6 +32,21 @@ def measure() -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
+def start_gauge() -> Child:
+    """Start the probe of the machine's speed at the moment, in the precision that shares are taken of.
+
+    Clock rates move by the second, on shared machines twofold: a window is compared with what a plain product reached
+    right before and after it.
+    """
+    command = [str(SENTENCE.python), "-m", "bench.drivers.gauge", own_precision()]
+    return Child("gauge", command, clean_environment({"OMP_WAIT_POLICY": "PASSIVE"}))
+
+
+def own_precision() -> str:
+    """bfloat16 where the processor has it, else float32."""
+    return "bf16" if has_bf16() else "fp32"
+
+
 def summarize(rounds: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Per precision the best library's median over the rounds; `ceiling` is the one that shares are taken of.
 
@@ -46,5 +62,5 @@ def summarize(rounds: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         by_library = {library: statistics.median(rates) for library, rates in libraries.items()}
         best = max(by_library, key=lambda library: by_library[library])
         told[precision] = {"gflop_per_s": by_library[best], "library": best, "all": by_library}
-    precision = "bf16" if has_bf16() else "fp32"
+    precision = own_precision()
     return told | {"ceiling": {"precision": precision, "gflop_per_s": told[precision]["gflop_per_s"]}}

@@ -41,6 +41,7 @@ class Run:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.caller = start_caller()
+        self.gauge = ceiling.start_gauge()
         self.running: dict[str, Running] = {}
         self.serial = 1_000_000
         self.began = time.perf_counter()
@@ -82,6 +83,7 @@ class Run:
             for running in self.running.values():
                 running.close()
             self.caller.close()
+            self.gauge.close()
 
     def start_all(self) -> None:
         """Start every rival (servers several times, for the median), compare its vectors, warm it and pause it."""
@@ -147,8 +149,10 @@ class Run:
         """One measured window: let the rival go on, give it a moment to get its caches back, measure, pause it."""
         running.resume()
         try:
+            before = self.speed()
             self.measure(running, Load(load.texts, 1, 1), 0.15, fewest=1)
-            return self.measure(running, load, self.plan.window_s, load.fewest_requests)
+            told = self.measure(running, load, self.plan.window_s, load.fewest_requests)
+            return told | {"ceiling_gflop_per_s": (before + self.speed()) / 2}
         except (RuntimeError, TimeoutError, OSError) as error:
             self.failed(f"{running.rival.name}, {load.name}: {error}")
             return {}
@@ -159,6 +163,11 @@ class Run:
         """Measure, with numbers for the texts that nobody else gets."""
         self.serial += 100_000
         return running.measure(load, window_s, self.serial, fewest)
+
+    def speed(self) -> float:
+        """The machine's matrix multiplication rate at this moment, in GFLOP/s."""
+        rate: float = self.gauge.ask(60.0, do="rate")
+        return rate
 
     def rates(self, load: Load, number: int) -> str:
         """The texts per second of one load in one round, for the eye."""
