@@ -133,9 +133,9 @@ def comparison(results: Mapping[str, Any], table: Mapping[str, Mapping[Load, Cel
         return ""
     columns = ["load", "embedway, texts/s", "÷ fastest rival", "÷ fastest HTTP rival", "p50 ÷ promptest HTTP rival's"]
     note = (
-        f"Only rivals of equal accuracy (cosine ≥ {EQUAL_ACCURACY}). Rates are compared as shares of the ceiling, since "
-        "neither the texts nor the clock rate of two windows are quite the same. Rates above 1: Embedway is faster. p50 "
-        "below 1: likewise (milliseconds as they were)."
+        f"Only rivals of equal accuracy (cosine ≥ {EQUAL_ACCURACY}). Rates are compared as shares of the ceiling, "
+        "since neither the texts nor the clock rate of two windows are quite the same. Rates above 1: Embedway is "
+        "faster. p50 below 1: likewise (milliseconds as they were)."
     )
     return "## Embedway against the best in each cell\n\n" + note + "\n\n" + markdown(columns, rows)
 

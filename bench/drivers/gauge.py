@@ -1,4 +1,4 @@
-"""The machine's matrix multiplication rate at this moment, asked for again and again: `python -m bench.drivers.gauge`."""
+"""The machine's matrix multiplication rate, asked for again and again: `python -m bench.drivers.gauge fp32|bf16`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from embedway.errors import InvalidInput, SettingsError
-from embedway.types import Facts, Features, ModelSpec, Output, Outputs, Text, Vector
+from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Text, Vector
 
 MAX_TOKENS = 512
 DIMENSIONS = 8
@@ -39,7 +39,9 @@ class FakeBackend:
             matryoshka=spec.matryoshka,
         )
 
-    def prepare(self, item: Text) -> Features:
+    def prepare(self, item: Item) -> Features:
+        if not isinstance(item, Text):
+            raise InvalidInput("This model embeds texts; it scores no pairs.")
         characters = [ord(character) for character in item.text if not character.isspace()] or [0]
         if len(characters) > self.facts.max_tokens and self._truncation == "error":
             raise InvalidInput(f"A text is longer than the {self.facts.max_tokens} tokens that this model reads.")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from embedway.errors import ModelFilesError
+from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
-from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs
+from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Text
 
 Floats = npt.NDArray[np.float32]
 
@@ -48,6 +48,8 @@ class PackedBackend:
         )
 
     def prepare(self, item: Item) -> Features:
+        if not isinstance(item, Text):
+            raise InvalidInput("This model embeds texts; it scores no pairs.")
         return self._reader.read(item)
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
