@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import machine, memory, report
 from bench.loads import LOADS, SHAPES, Load
-from bench.paths import REPOSITORY, RESULTS
+from bench.paths import REPOSITORY, RESULTS, WORK
 from bench.prepare import prepare
 from bench.rivals import BY_NAME, RIVALS, Rival
 from bench.rounds import Plan, Run
@@ -44,6 +44,13 @@ def parser() -> argparse.ArgumentParser:
     add("--window", type=float, help="least seconds of one measured window (default: 1; quick: 0.5)")
     add("--encoding-format", choices=("base64", "float"), default="base64", help="of the servers' answers")
     add("--quick", action="store_true", help="one short round, to see that everything works")
+    add("--ids", default="", help="comma-separated service ids of `shapes` (default: all text ids)")
+    add(
+        "--stored",
+        choices=("bfloat16", "float32"),
+        default="bfloat16",
+        help="the weights of `shapes` (default: %(default)s)",
+    )
     add("--requests", type=int, help="requests of the memory test (default: 20,000; quick: 1,000)")
     return made
 
@@ -89,6 +96,17 @@ def memory_only(options: argparse.Namespace) -> None:
     path = result_path("memory-quick" if options.quick else "memory")
     path.write_text(json.dumps(told, indent=1) + "\n")
     print(f"{memory.sentence(told)}\nwritten: {path.relative_to(REPOSITORY)}")
+
+
+def shapes_only(options: argparse.Namespace) -> None:
+    """Every known text id at its real shape with its longest text: time and memory."""
+    from bench import shapes  # needs Embedway and NumPy, which the other commands do without
+
+    WORK.mkdir(parents=True, exist_ok=True)
+    told = shapes.run(options.ids.split(",") if options.ids else list(shapes.NETWORKS), options.stored, WORK)
+    path = result_path("shapes-quick" if options.ids else "shapes")
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"written: {path.relative_to(REPOSITORY)}")
 
 
 def start_only(options: argparse.Namespace) -> None:
@@ -165,6 +183,7 @@ COMMANDS = {
     "prepare": prepare_only,
     "run": run,
     "memory": memory_only,
+    "shapes": shapes_only,
     "start": start_only,
     "list": list_rivals,
     "report": report_only,

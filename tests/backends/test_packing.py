@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedway.backends.packing import LANES, lay_out
+from embedway.backends.packing import LANES, LONG, lay_out
 
-lengths = st.lists(st.integers(1, 300), min_size=1, max_size=40)
+lengths = st.lists(st.integers(1, 300) | st.integers(LONG - 2, LONG + 300), min_size=1, max_size=40)
 
 
 @given(lengths)
@@ -42,9 +42,15 @@ def test_extents_are_whole_registers(sizes: list[int]) -> None:
 def test_short_texts_do_not_pay_for_a_long_one() -> None:
     """Thirty short texts beside one of 256 tokens: the long one gets a rectangle of its own."""
     layout = lay_out([10] * 30 + [256])
-    assert [group.slots.shape for group in layout.groups] == [(30, 16), (1, 256)]
+    assert [group.slots.shape for group in layout.groups] == [(30, 16), (1, 256), (0, 16)]
 
 
 def test_a_lone_text_has_one_group() -> None:
-    """The other is empty and costs nothing."""
-    assert [group.slots.shape for group in lay_out([7]).groups] == [(0, 16), (1, 16)]
+    """The others are empty and cost nothing."""
+    assert [group.slots.shape for group in lay_out([7]).groups] == [(0, 16), (1, 16), (0, 16)]
+
+
+def test_long_texts_stand_apart() -> None:
+    """Alone or beside others: their attention is another."""
+    assert [group.slots.shape for group in lay_out([LONG + 1]).groups] == [(0, 16), (0, 16), (1, LONG + 16)]
+    assert [group.slots.shape for group in lay_out([LONG + 1, 5, LONG]).groups] == [(1, 16), (1, LONG), (1, LONG + 16)]

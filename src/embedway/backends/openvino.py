@@ -37,10 +37,13 @@ class OpenVinoBackend(PackedBackend):
     def __init__(self, files: ModelFiles, recipe: Recipe, spec: ModelSpec, threads: int) -> None:
         dtype = choose_dtype(spec)
         super().__init__("openvino", files, recipe, spec, dtype)
-        compiled = compile_model(build_graph(files, recipe), dtype, threads)
+        self._weights = Weights(files.weights(), find_family(recipe.family).PREFIXES)  # what is compiled reads them
+        compiled = compile_model(build_graph(self._weights, recipe), dtype, threads)
         self._inputs = {name for port in compiled.inputs for name in port.get_names()}
         self._outputs = [port.get_any_name() for port in compiled.outputs]
         self._request = compiled.create_infer_request()
+        self.compute([Features(ids=np.zeros(1, dtype=np.int32), cost=1)])  # the first pass arranges the weights
+        self._weights.release()
 
     def compute(self, batch: Sequence[Features]) -> Computed:
         given = feeds(batch, lay_out([features.cost for features in batch]))
@@ -48,7 +51,7 @@ class OpenVinoBackend(PackedBackend):
         return Computed(dict(zip(self._outputs, results.values(), strict=True)))
 
     def close(self) -> None:
-        del self._request
+        del self._request, self._weights
 
 
 def choose_dtype(spec: ModelSpec) -> DType:
@@ -63,16 +66,15 @@ def choose_dtype(spec: ModelSpec) -> DType:
     return spec.dtype
 
 
-def build_graph(files: ModelFiles, recipe: Recipe) -> openvino.Model:
-    """Tokens in; out, by the heads' names, what `Computed` describes, float32."""
+def build_graph(weights: Weights, recipe: Recipe) -> openvino.Model:
+    """Tokens in; out, by the heads' names, what `Computed` describes, float32. It shares the memory of `weights`."""
     family = find_family(recipe.family)
     family.check(recipe.config)
-    with Weights(files.weights(), family.PREFIXES) as weights:
-        ops = GraphOps(weights, recipe.max_tokens)
-        hidden = family.encode(ops, recipe.config, ops.tokens)
-        head = DenseHead(recipe.pooling, (), recipe.normalized)
-        parts = {"dense": dense(ops, head, hidden)}
-        return openvino.Model([named(node, name) for name, node in parts.items()], ops.parameters, recipe.family)
+    ops = GraphOps(weights, recipe.max_tokens)
+    hidden = family.encode(ops, recipe.config, ops.tokens)
+    head = DenseHead(recipe.pooling, (), recipe.normalized)
+    parts = {"dense": dense(ops, head, hidden)}
+    return openvino.Model([named(node, name) for name, node in parts.items()], ops.parameters, recipe.family)
 
 
 def named(node: openvino.Node, name: str) -> openvino.Node:

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import openvino.opset13 as ov
 from openvino import Node
 
-from embedway.backends.packing import MASKED
+from embedway.backends.openvino_attention import GraphAttention, Sight
+from embedway.backends.openvino_nodes import GraphTokens, as_float32, stored, unpacked
+from embedway.backends.openvino_nodes import float32 as _float
+from embedway.backends.openvino_nodes import int32 as _int32
+from embedway.backends.openvino_nodes import int64 as _int
+from embedway.backends.openvino_nodes import ints as _ints
+from embedway.backends.openvino_nodes import width as _width
 from embedway.models.families.ops import Floats, Pooling
 from embedway.models.weights import Weights
-
-GROUPS = 2
-
-
-class GraphTokens:
-    """The batch's tokens as inputs of the graph, each made when a family first asks for it."""
-
-    def __init__(self) -> None:
-        self.inputs: dict[str, Node] = {}
-
-    @property
-    def ids(self) -> Node:
-        return self.input("ids")
-
-    @property
-    def positions(self) -> Node:
-        return self.input("positions")
-
-    @property
-    def types(self) -> Node:
-        return self.input("types")
-
-    def input(self, name: str, rank: int = 1, kind: Any = np.int32) -> Node:
-        if name not in self.inputs:
-            self.inputs[name] = ov.parameter([-1] * rank, kind, name=name)
-        return self.inputs[name]
 
 
 class GraphOps:
     """Builds nodes; the inputs of the finished graph are `parameters`, fed by name as `packing.Layout` describes.
 
-    Attention is spelled out as matrix product, softmax, matrix product: on CPU this was faster in bfloat16 than the
-    fused operation, and in float32 the same. Causal attention is the fused one, which needs no `[slots, slots]` mask.
     `max_tokens` is the longest item: tables by position are made for it.
     """
 
@@ -52,7 +29,7 @@ class GraphOps:
         self.tokens = GraphTokens()
         self._weights = weights
         self._max_tokens = max_tokens
-        self._hidden: dict[tuple[int, bool, int | None], Node] = {}
+        self._attention = GraphAttention(self.tokens, max_tokens)
         self._turns: dict[bytes, tuple[Node, Node]] = {}
 
     @property
@@ -60,10 +37,11 @@ class GraphOps:
         return list(self.tokens.inputs.values())
 
     def embedding(self, name: str, rows: int, width: int, ids: Node) -> Node:
-        return ov.gather(self._constant(name, (rows, width)), ids, _int(0))
+        return as_float32(ov.gather(stored(self._weights.stored(name, (rows, width))), ids, _int(0)))
 
     def linear(self, name: str, x: Node, width_in: int, width_out: int, bias: bool = True) -> Node:
-        product = ov.matmul(x, self._constant(f"{name}.weight", (width_out, width_in)), False, True)
+        weight = unpacked(stored(self._weights.stored(f"{name}.weight", (width_out, width_in))))
+        product = ov.matmul(x, weight, False, True)
         return ov.add(product, self._constant(f"{name}.bias", (width_out,))) if bias else product
 
     def layer_norm(self, name: str, x: Node, width: int, eps: float, bias: bool = True) -> Node:
@@ -129,95 +107,31 @@ class GraphOps:
         window: int | None = None,
         bias: Floats | None = None,
     ) -> Node:
-        width = _width(q)
-        depth, kv_heads = width // heads, kv_heads or heads
-        scale = depth**-0.5 if scale is None else scale
-        parts = []
-        for group in range(GROUPS):
-            q4 = self._split_heads(q, group, heads, depth)
-            k4, v4 = (self._repeat_heads(self._split_heads(x, group, kv_heads, depth), heads, kv_heads) for x in (k, v))
-            if causal and window is None and bias is None:  # filling stands behind the text: no token sees it
-                mixed = ov.scaled_dot_product_attention(q4, k4, v4, scale=_float(scale), causal=True)
-            else:
-                scores = ov.matmul(ov.multiply(q4, _float(scale)), k4, False, True)
-                scores = ov.add(scores, self._unseen(group, causal, window))
-                if bias is not None:
-                    scores = ov.add(scores, self._by_distance(group, bias))
-                mixed = ov.matmul(ov.softmax(scores, -1), v4, False, False)
-            parts.append(ov.reshape(ov.transpose(mixed, _ints(0, 2, 1, 3)), _ints(-1, width), False))
-        return ov.gather(ov.concat(parts, 0), self.tokens.input("unpack"), _int(0))
+        if window is not None and window + 1 >= self._max_tokens:
+            window = None
+        scale = (_width(q) // heads) ** -0.5 if scale is None else scale
+        return self._attention.attend(q, k, v, Sight(heads, kv_heads or heads, scale, causal, window, bias))
 
     def pool(self, x: Node, how: Pooling) -> Node:
         if how == "cls":
             return ov.gather(x, self.tokens.input("first"), _int(0))
         if how == "last":
             return ov.gather(x, self.tokens.input("last"), _int(0))
-        parts = [self._pool_group(x, group, how) for group in range(GROUPS)]
+        parts = [self._pool_group(x, group, how) for group in self._attention.groups]
         return ov.gather(ov.concat(parts, 0), self.tokens.input("rows"), _int(0))
 
     def normalize(self, x: Node) -> Node:
         return ov.normalize_l2(x, _ints(1), 1e-12, "max")
 
-    def _slots(self, group: int) -> Node:
-        return self.tokens.input(f"slots{group}", 2)
-
-    def _mask(self, group: int) -> Node:
-        return self.tokens.input(f"mask{group}", 2, np.float32)
-
     def _pool_group(self, x: Node, group: int, how: Pooling) -> Node:
-        slots = ov.gather(x, self._slots(group), _int(0))
+        slots = ov.gather(x, self.tokens.slots(group), _int(0))
         if how == "max":
-            return ov.reduce_max(ov.add(slots, ov.unsqueeze(self._mask(group), _ints(2))), _ints(1))
-        present = ov.convert(ov.equal(self._mask(group), _float(0)), np.float32)
+            return ov.reduce_max(ov.add(slots, ov.unsqueeze(self.tokens.mask(group), _ints(2))), _ints(1))
+        present = ov.convert(ov.equal(self.tokens.mask(group), _float(0)), np.float32)
         if how == "weighted":
-            present = ov.multiply(present, ov.convert(ov.add(self._index(group), _int32(1)), np.float32))
+            present = ov.multiply(present, ov.convert(ov.add(self.tokens.index(group), _int32(1)), np.float32))
         total = ov.reduce_sum(ov.multiply(slots, ov.unsqueeze(present, _ints(2))), _ints(1))
         return ov.divide(total, ov.reduce_sum(present, _ints(1), True))
-
-    def _split_heads(self, x: Node, group: int, heads: int, depth: int) -> Node:
-        """`[n, heads * depth]` -> `[items, heads, slots, depth]` of one group."""
-        slots = ov.gather(x, self._slots(group), _int(0))
-        return ov.transpose(ov.reshape(slots, _ints(0, 0, heads, depth), True), _ints(0, 2, 1, 3))
-
-    def _repeat_heads(self, x: Node, heads: int, kv_heads: int) -> Node:
-        if heads == kv_heads:
-            return x
-        return ov.gather(x, ov.constant(np.repeat(np.arange(kv_heads, dtype=np.int64), heads // kv_heads)), _int(1))
-
-    def _unseen(self, group: int, causal: bool, window: int | None) -> Node:
-        """What is added to the scores: `MASKED` where a slot is empty or out of a token's sight."""
-        key = (group, causal, window)
-        if key not in self._hidden:
-            empty = ov.unsqueeze(self._mask(group), _ints(1, 2))
-            if causal or window is not None:
-                empty = ov.add(empty, self._out_of_sight(group, causal, window))
-            self._hidden[key] = empty
-        return self._hidden[key]
-
-    def _out_of_sight(self, group: int, causal: bool, window: int | None) -> Node:
-        ahead = self._ahead(group)
-        far = []
-        if causal:
-            far.append(ov.greater(ahead, _int32(0)))
-        if window is not None:
-            far.append(ov.greater(ov.absolute(ahead), _int32(window)))
-        hidden = far[0] if len(far) == 1 else ov.logical_or(far[0], far[1])
-        return ov.multiply(ov.convert(hidden, np.float32), ov.constant(MASKED))
-
-    def _by_distance(self, group: int, bias: Floats) -> Node:
-        """`[heads, slots, slots]`: the bias of each pair of places."""
-        reach = bias.shape[1] // 2
-        place = ov.add(ov.clamp(ov.convert(self._ahead(group), np.float32), -reach, reach), _float(reach))
-        return ov.gather(ov.constant(bias), ov.convert(place, np.int32), _int(1))
-
-    def _ahead(self, group: int) -> Node:
-        """Key minus query, int32 `[slots, slots]`."""
-        index = self._index(group)
-        return ov.subtract(ov.unsqueeze(index, _ints(0)), ov.unsqueeze(index, _ints(1)))
-
-    def _index(self, group: int) -> Node:
-        width = ov.gather(ov.shape_of(self._slots(group), "i32"), _int(1), _int(0))
-        return ov.range(_int32(0), width, _int32(1), "i32")
 
     def _turn(self, frequencies: Floats, factor: float) -> tuple[Node, Node]:
         """Cosine and sine at the tokens' positions, `[n, 1, r]` each.
@@ -240,25 +154,3 @@ class GraphOps:
 
     def _constant(self, name: str, shape: tuple[int, ...]) -> Node:
         return ov.constant(self._weights.tensor(name, shape))
-
-
-def _width(x: Node) -> int:
-    """Numbers in a row."""
-    shape = x.get_output_partial_shape(0) if isinstance(x, Node) else x.get_partial_shape()
-    return int(shape[1].get_length())
-
-
-def _ints(*values: int) -> Any:
-    return ov.constant(np.array(values, dtype=np.int64))
-
-
-def _int(value: int) -> Any:
-    return ov.constant(np.array(value, dtype=np.int64))
-
-
-def _int32(value: int) -> Any:
-    return ov.constant(np.array(value, dtype=np.int32))
-
-
-def _float(value: float) -> Any:
-    return ov.constant(np.float32(value))

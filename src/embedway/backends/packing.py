@@ -2,7 +2,8 @@
 
 The linear layers, nearly all of the work, see the tokens of all items one behind the other and nothing else. Attention
 needs a rectangle `[items, slots]`, so the items, sorted by length, are cut into two groups and each group gets a
-rectangle of its own: a short text beside a long one does not pay for the long one's slots.
+rectangle of its own: a short text beside a long one does not pay for the long one's slots. Items of more than `LONG`
+tokens have a third, whose attention is computed piece by piece: their scores together would fill the memory.
 
 Every extent that a kernel could split its sums by is rounded to `LANES`: a row is then computed by the same
 instructions whoever its neighbours are, and in float32 its vector is the same to the bit
@@ -11,6 +12,7 @@ instructions whoever its neighbours are, and in float32 its vector is the same t
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ import numpy.typing as npt
 LANES = 16
 """float32 numbers in one AVX-512 register."""
 MASKED = np.float32(-1e9)
+LONG = 1024
+"""Tokens from which on an item's scores are not all held at once."""
 
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -39,13 +43,13 @@ class Layout:
     """Where everything stands. `n` is the number of packed rows, tokens and filling together.
 
     `order`: batch indices, shortest first, as the items stand in the packed rows. `positions` int32 `[n]`.
-    `unpack` int32 `[n]`: the flat slot, over both groups, of each packed row. `rows` int32 `[items]`: for each batch
+    `unpack` int32 `[n]`: the flat slot, over all groups, of each packed row. `rows` int32 `[items]`: for each batch
     index its place in `order`. `first`, `last` int32 `[items]`: the packed rows where each batch index begins and ends.
     """
 
     order: list[int]
     positions: Integers
-    groups: tuple[Group, Group]
+    groups: tuple[Group, Group, Group]
     unpack: Integers
     rows: Integers
     first: Integers
@@ -62,17 +66,21 @@ def lay_out(lengths: Sequence[int]) -> Layout:
     for start, length in zip(starts, ascending, strict=False):
         positions[start : start + length] = np.arange(length, dtype=np.int32)
     unpack = np.zeros(n, dtype=np.int32)
-    cut = _best_cut(ascending)
+    end = bisect.bisect_right(ascending, LONG)
+    cut = _best_cut(ascending[:end])
     short = _fill(ascending[:cut], starts[:cut], 0, unpack)
-    long = _fill(ascending[cut:], starts[cut:-1], short.slots.size, unpack)
+    middle = _fill(ascending[cut:end], starts[cut:end], short.slots.size, unpack)
+    long = _fill(ascending[end:], starts[end:-1], short.slots.size + middle.slots.size, unpack)
     rows = np.empty(len(lengths), dtype=np.int32)
     rows[order] = np.arange(len(lengths), dtype=np.int32)
     first = starts[:-1][rows]
-    return Layout(order, positions, (short, long), unpack, rows, first, starts[1:][rows] - 1)
+    return Layout(order, positions, (short, middle, long), unpack, rows, first, starts[1:][rows] - 1)
 
 
 def _best_cut(ascending: Sequence[int]) -> int:
     """How many of the shortest items go into the first group, so that the two rectangles of scores are smallest."""
+    if not ascending:
+        return 0
     count, longest = len(ascending), _round_up(ascending[-1])
     return min(
         range(count), key=lambda k: (k * _round_up(ascending[k - 1]) ** 2 if k else 0) + (count - k) * longest**2

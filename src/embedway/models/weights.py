@@ -1,63 +1,110 @@
-"""Tensors by name from the safetensors files of a model folder."""
+"""Tensors by name from the safetensors files of a model folder, mapped into memory rather than read.
+
+A tensor whose numbers are used as they are stored is a view of the file: its memory is the system's page cache, shared
+by all processes that serve the model, and given back under pressure. The files must not be written while they are
+served; a new version belongs in a new file, as the hub's own cache has it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+import mmap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType
 from typing import Any
 
-import ml_dtypes  # noqa: F401 -- teaches NumPy the name "bfloat16", which safetensors asks for
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
 from embedway.errors import ModelFilesError
+from embedway.models.bundled import weights_header
+
+KINDS: Mapping[str, npt.DTypeLike] = MappingProxyType(
+    {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
+)
+"""The number formats that are read, by their names in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a tensor lies: `begin` counts bytes from the start of the file."""
+
+    file: mmap.mmap
+    kind: str
+    shape: tuple[int, ...]
+    begin: int
 
 
 class Weights:
-    """A model's tensors, read one at a time when asked for.
+    """A model's tensors.
 
     The first of `prefixes` that the names have is put before a name that is not there without: a checkpoint saved from
     a task model carries its encoder as `bert.…`, one saved from the bare encoder does not.
     """
 
     def __init__(self, files: Sequence[Path], prefixes: Sequence[str] = ()) -> None:
-        self._files: list[Any] = []
-        self._where: dict[str, Any] = {}
+        self._where: dict[str, _Place] = {}
         for path in files:
-            try:
-                self._files.append(safe_open(path, framework="np"))
-            except (SafetensorError, OSError) as error:
-                raise ModelFilesError(f"{path} is damaged or cut short ({error}): fetch it again.") from error
-            self._where.update(dict.fromkeys(self._files[-1].keys(), self._files[-1]))
+            self._where.update(_places(path))
         self._prefix = next((p for p in prefixes if any(name.startswith(p) for name in self._where)), "")
 
     def __contains__(self, name: str) -> bool:
         return self._full(name) in self._where
 
     def tensor(self, name: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.float32]:
-        """The tensor as float32. Raises `ModelFilesError` when it is absent or not of `shape`."""
+        """The tensor as float32. Raises `ModelFilesError` when it is absent, not of `shape`, or of an unknown kind."""
+        return np.ascontiguousarray(self.stored(name, shape), dtype=np.float32)
+
+    def stored(self, name: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any]:
+        """The tensor in the format of the file, without a copy. Raises as `tensor` does."""
         full = self._full(name)
-        if full not in self._where:
+        place = self._where.get(full)
+        if place is None:
             raise ModelFilesError(
                 f"The weights hold no tensor '{full}': the file is not complete, or of another family."
             )
-        array: npt.NDArray[Any] = self._where[full].get_tensor(full)
-        if shape is not None and array.shape != shape:
+        if shape is not None and place.shape != shape:
             raise ModelFilesError(
-                f"The tensor '{full}' has shape {list(array.shape)}, but the config asks for {list(shape)}."
+                f"The tensor '{full}' has shape {list(place.shape)}, but the config asks for {list(shape)}."
             )
-        return np.ascontiguousarray(array, dtype=np.float32)
+        if place.kind not in KINDS:
+            raise ModelFilesError(
+                f"The tensor '{full}' is stored as {place.kind}, which is not supported; use weights in "
+                f"{', '.join(KINDS)}."
+            )
+        return np.frombuffer(place.file, KINDS[place.kind], math.prod(place.shape), place.begin).reshape(place.shape)
+
+    def release(self) -> None:
+        """Let go of the pages that were read so far; who still uses a view of the file reads them again."""
+        for file in {id(place.file): place.file for place in self._where.values()}.values():
+            if hasattr(file, "madvise"):  # not on Windows
+                file.madvise(mmap.MADV_DONTNEED)
 
     def _full(self, name: str) -> str:
         return name if name in self._where else self._prefix + name
 
-    def __enter__(self) -> Weights:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._where.clear()
-        self._files.clear()
+def _places(path: Path) -> dict[str, _Place]:
+    """The tensors of one file. Raises `ModelFilesError` for a damaged one."""
+    header = weights_header(path)
+    try:
+        with path.open("rb") as file:
+            # Private to the process: OpenVINO takes only memory that could be written, and never writes it.
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        named = {name: told for name, told in json.loads(header).items() if name != "__metadata__"}
+        return {name: _place(mapping, told, 8 + len(header)) for name, told in named.items()}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelFilesError(f"{path} is damaged ({error}): fetch it again.") from error
+
+
+def _place(mapping: mmap.mmap, told: Mapping[str, Any], start: int) -> _Place:
+    begin, end = told["data_offsets"]
+    shape = tuple(int(extent) for extent in told["shape"])
+    expected = math.prod(shape) * np.dtype(KINDS[told["dtype"]]).itemsize if told["dtype"] in KINDS else end - begin
+    if begin < 0 or end - begin != expected or start + end > len(mapping) or min(shape, default=0) < 0:
+        raise ValueError("a tensor has more or fewer numbers than its shape")
+    return _Place(mapping, told["dtype"], shape, start + begin)

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from .builder import Builder
 
-MODULES = ("encoders",)
+MODULES = ("decoders", "encoders")
 
 
 def builders() -> dict[str, Builder]:

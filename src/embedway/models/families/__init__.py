@@ -18,9 +18,16 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from embedway.errors import ModelFilesError
-from embedway.models.families import bert
+from embedway.models.families import bert, gemma3, llama
 
-FAMILIES: Mapping[str, ModuleType] = {"bert": bert}
+FAMILIES: Mapping[str, ModuleType] = {
+    "bert": bert,
+    "gemma3_text": gemma3,
+    "llama": llama,
+    "mistral": llama,
+    "qwen2": llama,
+    "qwen3": llama,
+}
 """The modules by `model_type`."""
 
 
