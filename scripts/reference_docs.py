@@ -458,6 +458,8 @@ def _kind(kind: Any) -> str:
         return " or ".join(f'`"{value}"`' for value in given)
     if origin in (list, tuple):
         return f"list of ({_kind(given[0])})" if get_args(given[0]) else f"list of {_kind(given[0])}s"
+    if dataclasses.is_dataclass(kind):
+        return "object"
     return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
 
 

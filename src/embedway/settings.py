@@ -75,7 +75,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(description="Let the bundled model answer all six text-embedding service ids, for trying examples."),
     ] = False
     dtype: Annotated[
-        Literal["auto"] | DType, Meta(description="Precision: auto takes bf16 where the CPU has it, else fp32.")
+        Literal["auto"] | DType,
+        Meta(description="Precision: auto takes bf16 where the CPU has it, else fp32; int8 is faster and coarser."),
     ] = "auto"
     truncation: Annotated[
         Truncation, Meta(description="What happens to a text longer than the model reads: cut, or error.")

@@ -108,6 +108,23 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a coarser precision compares with float32 over `texts` built-in texts: the least and the mean cosine of a
+    text's two vectors, and the share of texts whose nearest neighbour is the same."""
+
+    least_cosine: float
+    mean_cosine: float
+    same_neighbour: float
+    texts: int
+
+    def __str__(self) -> str:
+        return (
+            f"cosine at least {self.least_cosine:.4f}, {self.mean_cosine:.4f} in the mean; "
+            f"the same nearest text for {self.same_neighbour:.0%}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a loaded model can do, as its backend knows it. `dimensions` is 0 for a model without dense vectors."""
 
@@ -120,6 +137,8 @@ class Facts:
     tasks: frozenset[Task] = frozenset({"embedding"})
     matryoshka: tuple[int, ...] = ()
     """Lengths the model was trained to be cut to, ascending, native last; empty when it was not."""
+    agreement: Agreement | None = None
+    """With itself in float32; measured when a model is loaded in int8."""
     labels: tuple[str, ...] = ()
     """What the scores stand for, in their order; empty for one score without a name."""
 

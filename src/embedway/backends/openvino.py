@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import openvino
 
+from embedway.backends.agreement import measure
 from embedway.backends.openvino_ops import GraphOps
 from embedway.backends.packed import Computed, PackedBackend
 from embedway.backends.packing import Layout, lay_out
+from embedway.errors import SettingsError
 from embedway.models.families import find_family
 from embedway.models.heads import DenseHead, dense
 from embedway.models.recipe import Recipe
@@ -23,6 +26,8 @@ from embedway.types import DType, Features, ModelSpec
 log = logging.getLogger(__name__)
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+INT8_GROUP = 64
+"""Numbers of a token that are quantised with one scale. Larger is faster and coarser."""
 _core_lock = threading.Lock()
 _core: openvino.Core | None = None
 
@@ -38,12 +43,16 @@ class OpenVinoBackend(PackedBackend):
         dtype = choose_dtype(spec)
         super().__init__("openvino", files, recipe, spec, dtype)
         self._weights = Weights(files.weights(), find_family(recipe.family).PREFIXES)  # what is compiled reads them
-        compiled = compile_model(build_graph(self._weights, recipe), dtype, threads)
+        compiled = compile_model(build_graph(self._weights, recipe, dtype), dtype, threads)
         self._inputs = {name for port in compiled.inputs for name in port.get_names()}
         self._outputs = [port.get_any_name() for port in compiled.outputs]
         self._request = compiled.create_infer_request()
         self.compute([Features(ids=np.zeros(1, dtype=np.int32), cost=1)])  # the first pass arranges the weights
         self._weights.release()
+        if dtype == "int8":
+            exact = dataclasses.replace(spec, dtype="fp32")
+            agreement = measure(lambda: OpenVinoBackend(files, recipe, exact, threads), self)
+            self.facts = dataclasses.replace(self.facts, agreement=agreement)
 
     def compute(self, batch: Sequence[Features]) -> Computed:
         given = feeds(batch, lay_out([features.cost for features in batch]))
@@ -55,8 +64,13 @@ class OpenVinoBackend(PackedBackend):
 
 
 def choose_dtype(spec: ModelSpec) -> DType:
-    """The precision asked for; `auto` is bfloat16 where the CPU computes in it, else float32."""
-    native = "BF16" in _shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """The precision asked for; `auto` is bfloat16 where the CPU computes in it, else float32.
+
+    Raises `SettingsError` for float16, in which CPUs do not compute.
+    """
+    native = computes_in_bf16()
+    if spec.dtype == "fp16":
+        raise SettingsError(f"The model '{spec.name}' cannot run in fp16 on the CPU: choose bf16, fp32 or int8.")
     if spec.dtype == "auto":
         return "bf16" if native else "fp32"
     if spec.dtype == "bf16" and not native:
@@ -66,11 +80,16 @@ def choose_dtype(spec: ModelSpec) -> DType:
     return spec.dtype
 
 
-def build_graph(weights: Weights, recipe: Recipe) -> openvino.Model:
+def computes_in_bf16() -> bool:
+    """Whether this CPU has instructions for bfloat16."""
+    return "BF16" in _shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def build_graph(weights: Weights, recipe: Recipe, dtype: DType = "fp32") -> openvino.Model:
     """Tokens in; out, by the heads' names, what `Computed` describes, float32. It shares the memory of `weights`."""
     family = find_family(recipe.family)
     family.check(recipe.config)
-    ops = GraphOps(weights, recipe.max_tokens)
+    ops = GraphOps(weights, recipe.max_tokens, int8=dtype == "int8")
     hidden = family.encode(ops, recipe.config, ops.tokens)
     head = DenseHead(recipe.pooling, (), recipe.normalized)
     parts = {"dense": dense(ops, head, hidden)}
@@ -90,7 +109,8 @@ def compile_model(graph: openvino.Model, dtype: DType, threads: int) -> openvino
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
+        "INFERENCE_PRECISION_HINT": _PRECISIONS.get(dtype) or ("bf16" if computes_in_bf16() else "f32"),
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": INT8_GROUP if dtype == "int8" else 0,
     }
     return _shared_core().compile_model(graph, "CPU", options)
 

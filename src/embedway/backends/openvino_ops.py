@@ -18,17 +18,21 @@ from embedway.backends.openvino_nodes import width as _width
 from embedway.models.families.ops import Floats, Pooling
 from embedway.models.weights import Weights
 
+INT8_MOST = 127
+
 
 class GraphOps:
     """Builds nodes; the inputs of the finished graph are `parameters`, fed by name as `packing.Layout` describes.
 
-    `max_tokens` is the longest item: tables by position are made for it.
+    `max_tokens` is the longest item: tables by position are made for it. `int8` keeps the matrices of linear layers in
+    int8; what is multiplied by them is quantised by the plug-in, token by token.
     """
 
-    def __init__(self, weights: Weights, max_tokens: int) -> None:
+    def __init__(self, weights: Weights, max_tokens: int, int8: bool = False) -> None:
         self.tokens = GraphTokens()
         self._weights = weights
         self._max_tokens = max_tokens
+        self._int8 = int8
         self._attention = GraphAttention(self.tokens, max_tokens)
         self._turns: dict[bytes, tuple[Node, Node]] = {}
 
@@ -40,8 +44,7 @@ class GraphOps:
         return as_float32(ov.gather(stored(self._weights.stored(name, (rows, width))), ids, _int(0)))
 
     def linear(self, name: str, x: Node, width_in: int, width_out: int, bias: bool = True) -> Node:
-        weight = unpacked(stored(self._weights.stored(f"{name}.weight", (width_out, width_in))))
-        product = ov.matmul(x, weight, False, True)
+        product = ov.matmul(x, self._matrix(f"{name}.weight", (width_out, width_in)), False, True)
         return ov.add(product, self._constant(f"{name}.bias", (width_out,))) if bias else product
 
     def layer_norm(self, name: str, x: Node, width: int, eps: float, bias: bool = True) -> Node:
@@ -151,6 +154,15 @@ class GraphOps:
             )
             self._turns[key] = cosine, sine
         return self._turns[key]
+
+    def _matrix(self, name: str, shape: tuple[int, int]) -> Node:
+        """The matrix of a linear layer; in int8 with one scale for each of its outputs."""
+        if not self._int8:
+            return unpacked(stored(self._weights.stored(name, shape)))
+        matrix = self._weights.tensor(name, shape)
+        scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), np.float32(1e-30)) / np.float32(INT8_MOST)
+        whole = np.rint(matrix / scale).astype(np.int8)
+        return ov.multiply(ov.convert(ov.constant(whole), np.float32), ov.constant(scale))
 
     def _constant(self, name: str, shape: tuple[int, ...]) -> Node:
         return ov.constant(self._weights.tensor(name, shape))

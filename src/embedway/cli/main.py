@@ -89,13 +89,14 @@ def embed(
 @cli.command()
 @settings_flags(("model", "log_level"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def models(config: Path | None, as_json: bool, **flags: Any) -> None:
-    """List the configured models, where their files are, and what they can do. Loads and downloads nothing."""
+@click.option("--measure", is_flag=True, help="Open each model in int8 and compare its vectors with those in fp32.")
+def models(config: Path | None, as_json: bool, measure: bool, **flags: Any) -> None:
+    """List the configured models, where their files are, and what they can do. Downloads nothing."""
     from embedway.cli.models import list_models
 
     settings = read_settings(config, flags)
     set_up_logging(settings.log_level, settings.log_format)
-    click.echo(list_models(settings, as_json))
+    click.echo(list_models(settings, as_json, measure))
 
 
 def main() -> None:

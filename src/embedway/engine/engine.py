@@ -160,6 +160,8 @@ class LocalEngine:
             "Model '%s' is ready after %.1f s: %s %s, %d dimensions, %d tokens.",
             *(name, time.monotonic() - started_s, facts.backend, facts.dtype, facts.dimensions, facts.max_tokens),
         )
+        if agreement := facts.agreement:
+            log.info("Model '%s' in %s and in fp32, over %d texts: %s.", name, facts.dtype, agreement.texts, agreement)
 
     async def _within_deadline(self, batcher: Batcher, call: EmbedCall) -> Answer:
         if call.deadline_s is None:

@@ -15,7 +15,7 @@ from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unauthenticated, Unavailable
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.exchange import Exchange
-from embedway.types import EmbedCall, EmbedResult, ModelStatus, Role, Text
+from embedway.types import Agreement, EmbedCall, EmbedResult, ModelStatus, Role, Text
 from embedway.vectors import encode_base64
 
 MAX_INPUTS = 2048
@@ -76,7 +76,9 @@ class ModelStats(msgspec.Struct):
 
 
 class ModelRow(msgspec.Struct):
-    """`root` is the model behind an alias. `ready`, `dtype`, `dimensions`, `max_tokens` are extensions."""
+    """`root` is the model behind an alias. What follows it are extensions; `agreement` says how an int8 model compares
+    with itself in float32.
+    """
 
     id: str
     stats: ModelStats
@@ -90,6 +92,7 @@ class ModelRow(msgspec.Struct):
     dtype: str | None
     dimensions: int | None
     max_tokens: int | None
+    agreement: Agreement | None
 
 
 class ModelList(msgspec.Struct):
@@ -244,4 +247,5 @@ def _row(name: str, status: ModelStatus) -> ModelRow:
         dtype=facts.dtype if facts else None,
         dimensions=facts.dimensions if facts else None,
         max_tokens=facts.max_tokens if facts else None,
+        agreement=facts.agreement if facts else None,
     )
