@@ -29,7 +29,7 @@ def test_the_bundled_model() -> None:
     assert ended.err == ""
     heads, row = ended.out.splitlines()
     assert heads.split()[0] == "name"
-    assert row.split() == ["all-MiniLM-L6-v2", "-", "all-MiniLM-L6-v2", "package", "bert", "384", "256", "-"]
+    assert row.split() == ["all-MiniLM-L6-v2", "-", "all-MiniLM-L6-v2", "package", "bert", "384", "256", "-", "-"]
 
 
 def test_problems_are_listed(tmp_path: Path) -> None:
