@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         default="bfloat16",
         help="the weights of `shapes` (default: %(default)s)",
     )
+    add("--layers", type=int, help="build only so many layers of each network of `shapes`")
     add("--requests", type=int, help="requests of the memory test (default: 20,000; quick: 1,000)")
     return made
 
@@ -103,8 +104,24 @@ def shapes_only(options: argparse.Namespace) -> None:
     from bench import shapes  # needs Embedway and NumPy, which the other commands do without
 
     WORK.mkdir(parents=True, exist_ok=True)
-    told = shapes.run(options.ids.split(",") if options.ids else list(shapes.NETWORKS), options.stored, WORK)
-    path = result_path("shapes-quick" if options.ids else "shapes")
+    told = shapes.run(
+        options.ids.split(",") if options.ids else list(shapes.NETWORKS), options.stored, WORK, options.layers
+    )
+    marks = ["shapes", "part" if options.ids else "", f"{options.layers}-layers" if options.layers else ""]
+    path = result_path("-".join(mark for mark in marks if mark))
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"written: {path.relative_to(REPOSITORY)}")
+
+
+def gpu_only(options: argparse.Namespace) -> None:
+    """Real shapes on an NVIDIA GPU, beside sentence-transformers."""
+    try:
+        from bench import gpu
+    except ImportError as error:
+        raise SystemExit(f"`bench gpu` needs {error.name}: install embedway[sentence] first.") from error
+
+    told = gpu.run()
+    path = result_path("gpu")
     path.write_text(json.dumps(told, indent=1) + "\n")
     print(f"written: {path.relative_to(REPOSITORY)}")
 
@@ -184,6 +201,7 @@ COMMANDS = {
     "run": run,
     "memory": memory_only,
     "shapes": shapes_only,
+    "gpu": gpu_only,
     "start": start_only,
     "list": list_rivals,
     "report": report_only,

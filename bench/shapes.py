@@ -122,21 +122,24 @@ def network(service: str) -> Network:
     return next(one for one in NETWORKS[service] if one.config["model_type"] in FAMILIES)
 
 
-def smaller(one: Network, layers: int, vocabulary: int) -> dict[str, Any]:
-    """The network's config with fewer layers and words, for trying out."""
-    return {**one.config, "num_hidden_layers": layers, "vocab_size": vocabulary}
+def smaller(one: Network, layers: int | None, vocabulary: int | None = None) -> dict[str, Any]:
+    """The network's config with fewer layers and words, for trying out; None leaves them as they are."""
+    changes = {"num_hidden_layers": layers, "vocab_size": vocabulary}
+    return {**one.config, **{key: value for key, value in changes.items() if value is not None}}
 
 
-def measure(service: str, stored: str, place: Path, dtype: str = "auto") -> dict[str, Any]:
+def measure(service: str, stored: str, place: Path, layers: int | None = None, dtype: str = "auto") -> dict[str, Any]:
     """One id in a process of its own: time, memory and dimensions, or why it failed."""
     one, known = network(service), SERVICES[service]
     with tempfile.TemporaryDirectory(dir=place) as made:
         folder = Path(made)
-        folders.make(folder, one.config, one.tokenizer, one.pooling, known.max_tokens, stored)
+        config = smaller(one, layers)
+        folders.make(folder, config, one.tokenizer, one.pooling, known.max_tokens, stored)
         file_mib = (folder / "model.safetensors").stat().st_size // 2**20
         command = [sys.executable, "-m", "bench.drivers.shape", made, str(known.max_tokens), dtype]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     told = {"service": service, "network": one.what, "changes": one.changes, "stored": stored, "file_mib": file_mib}
+    told |= {"layers": config["num_hidden_layers"], "layers_published": one.config["num_hidden_layers"]}
     if done.returncode:
         return told | {"failure": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
     answer = json.loads(done.stdout.strip().splitlines()[-1])
@@ -144,12 +147,14 @@ def measure(service: str, stored: str, place: Path, dtype: str = "auto") -> dict
     return told | answer | ({"failure": f"the id has {known.dimensions} dimensions"} if wrong else {})
 
 
-def run(services: Iterable[str], stored: str, place: Path, dtype: str = "auto") -> dict[str, Any]:
+def run(
+    services: Iterable[str], stored: str, place: Path, layers: int | None = None, dtype: str = "auto"
+) -> dict[str, Any]:
     """All these ids, one after the other, each said as it is done."""
     began_s = time.perf_counter()
     rows = []
     for service in services:
-        rows.append(measure(service, stored, place, dtype))
+        rows.append(measure(service, stored, place, layers, dtype))
         print(sentence(rows[-1]), flush=True)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -165,6 +170,7 @@ def sentence(row: Mapping[str, Any]) -> str:
         return f"{row['service']} ({row['network']}): FAILED: {row['failure']}"
     return (
         f"{row['service']} ({row['network']}): {row['tokens']:,} tokens -> {row['dimensions']} dimensions in "
-        f"{row['run_s']} s {row['dtype']}; peak {row['peak_mib']:,} MiB, after opening "
+        f"{row['run_s']} s with {row['layers']} of {row['layers_published']} layers, {row['dtype']}; peak "
+        f"{row['peak_mib']:,} MiB, after opening "
         f"{row['opened']['resident_mib']:,} MiB, file {row['file_mib']:,} MiB {row['stored']}"
     )

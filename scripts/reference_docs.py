@@ -49,6 +49,8 @@ MODEL_KEYS = {
     "revision": "Commit, branch or tag of a hub id. A folder has none. Default: the pinned commit for the bundled "
     "model, else `main`.",
     "dtype": "Precision: `auto`, `fp32` or `bf16`. `auto` takes the server's `dtype`.",
+    "backend": "What computes: `openvino`, `torch` or `sentence`. `auto` takes the server's `backend`.",
+    "device": "Where torch computes: `cpu`, `cuda` or `cuda:1`. `auto` takes the server's `device`.",
     "max_tokens": "Longest text in tokens, prompt and special tokens included. Default: what the model's files say.",
     "truncation": "`cut` or `error`, for a text that is longer. Default: the server's `truncation`.",
     "matryoshka": "Lengths that the model was trained to be cut to. Any length from the smallest of them to the native "

@@ -137,3 +137,7 @@ class SettingsError(SetupError):
 
 class ModelFilesError(SetupError):
     code = "model_files_error"
+
+
+class UnsupportedModel(ModelFilesError):
+    """The files are whole, but ask for what no family or head here does; another backend may do it."""

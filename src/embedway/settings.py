@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from embedway.errors import SettingsError
-from embedway.types import DType, ModelSpec, Task, Truncation
+from embedway.types import BackendName, DType, ModelSpec, Task, Truncation
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     dtype: Annotated[
         Literal["auto"] | DType,
         Meta(description="Precision: auto takes bf16 where the CPU has it, else fp32; int8 is faster and coarser."),
+    ] = "auto"
+    backend: Annotated[
+        BackendName,
+        Meta(
+            description="What computes: auto takes torch where a GPU is, else openvino; sentence for what neither has."
+        ),
+    ] = "auto"
+    device: Annotated[
+        str, Meta(description="Where torch computes: auto, cpu, cuda or cuda:1.", pattern="^(auto|cpu|cuda(:[0-9]+)?)$")
     ] = "auto"
     truncation: Annotated[
         Truncation, Meta(description="What happens to a text longer than the model reads: cut, or error.")
@@ -256,6 +265,8 @@ def _fill(spec: ModelSpec, settings: Settings) -> ModelSpec:
     return dataclasses.replace(
         spec,
         dtype=settings.dtype if spec.dtype == "auto" else spec.dtype,
+        backend=settings.backend if spec.backend == "auto" else spec.backend,
+        device=settings.device if spec.device == "auto" else spec.device,
         truncation=spec.truncation or settings.truncation,
         matryoshka=tuple(sorted(spec.matryoshka)),
     )

@@ -18,6 +18,8 @@ Role = Literal["query", "document"]
 Task = Literal["embedding", "rerank", "multimodal", "classify"]
 DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
+Activation = Literal["identity", "sigmoid", "softmax"]
+BackendName = Literal["auto", "openvino", "torch", "sentence"]
 
 
 class Output(enum.Flag):
@@ -98,7 +100,8 @@ class Sparse:
 class Outputs:
     """What one pass made of one item; a part that was not asked for is None.
 
-    `tokens` is float32 `[tokens, width]`, `scores` float32 `[labels]` (`[1]` for a pair).
+    `tokens` is float32 `[tokens, width]`, `scores` float32 `[labels]`, `[1]` for a pair: logits, of which the facts'
+    `activation` makes what people expect.
     """
 
     dense: Vector | None = None
@@ -141,6 +144,10 @@ class Facts:
     """With itself in float32; measured when a model is loaded in int8."""
     labels: tuple[str, ...] = ()
     """What the scores stand for, in their order; empty for one score without a name."""
+    activation: Activation = "identity"
+    """What the model's own library does with the logits."""
+    device: str = "cpu"
+    """Where it computes; models on different devices do not wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,8 @@ class ModelSpec:
     aliases: tuple[str, ...] = ()
     revision: str | None = None
     dtype: Literal["auto"] | DType = "auto"
+    backend: BackendName = "auto"
+    device: str = "auto"
     max_tokens: int | None = None
     truncation: Truncation | None = None
     matryoshka: tuple[int, ...] = ()
@@ -201,13 +210,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """`vectors[i]` answers `call.items[i]`; `model` is the entry's own name, not the alias asked for."""
+    """`outputs[i]` answers `call.items[i]`; `model` is the entry's own name, not the alias asked for."""
 
     model: str
-    vectors: Sequence[Vector]
+    outputs: Sequence[Outputs]
     usage: Usage
     timings: Timings = field(default_factory=Timings)
     stand_in: bool = False
+
+    @property
+    def vectors(self) -> Sequence[Vector]:
+        """The dense vectors, where they were asked for."""
+        return [one.dense for one in self.outputs if one.dense is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import openvino
@@ -15,6 +17,7 @@ from embedway.backends import openvino_attention, packing
 from embedway.backends.openvino import compile_model, feeds
 from embedway.backends.openvino_ops import GraphOps
 from embedway.backends.packing import LONG, lay_out
+from embedway.errors import ModelFilesError
 from embedway.models.weights import Weights
 from embedway.types import Features
 
@@ -213,3 +216,56 @@ def test_arithmetic_and_activations(weights: Weights, batch: list[Features]) -> 
         gate, value = np.split(weights.tensor("words")[features.ids][0], 2)
         want = gate / (1 + np.exp(-gate)) * np.tanh(0.5 * value) + np.maximum(gate, 0)
         assert row == pytest.approx(want, abs=1e-5)
+
+
+def test_places_shift_and_biases_add(weights: Weights, batch: list[Features]) -> None:
+    """`shift` moves ids before a table is read; `plus` adds one row to all."""
+
+    def network(ops: GraphOps) -> Any:
+        moved = ops.embedding("words", VOCABULARY, WIDTH, ops.shift(ops.tokens.positions, 3))
+        return ops.pool(ops.plus("norm.bias", moved, WIDTH), "last")
+
+    table, row = weights.tensor("words"), weights.tensor("norm.bias")
+    wanted = np.stack([table[size - 1 + 3] + row for size in SIZES])
+    assert np.allclose(compute(weights, batch, network), wanted, atol=1e-6)
+
+
+def test_places_are_counted_without_an_id(weights: Weights, batch: list[Features]) -> None:
+    """In each item for itself, wherever it stands in the batch; the id itself gets 0."""
+    skipped = int(batch[3].ids[7])
+    ids = [np.where(np.arange(one.cost) % 3 == 1, skipped, one.ids).astype(np.int32) for one in batch]
+    marked = [Features(one, len(one)) for one in ids]
+
+    def network(ops: GraphOps) -> Any:
+        return ops.count(ops.tokens.positions, ops.tokens.ids, skipped)
+
+    got = compute(weights, marked, network)
+    start = 0
+    for index in lay_out(SIZES).order:
+        kept = ids[index] != skipped
+        assert got[start : start + SIZES[index]].tolist() == (np.cumsum(kept) * kept).tolist()
+        start += SIZES[index]
+
+
+def test_a_family_can_ask_for_a_tensor(weights: Weights) -> None:
+    """Whether it is there, and for its numbers."""
+    ops = GraphOps(weights, max(SIZES))
+    assert ops.has("norm.bias")
+    assert not ops.has("head.bias")
+    assert np.array_equal(ops.numbers("words", (VOCABULARY, WIDTH)), weights.tensor("words"))
+    with pytest.raises(ModelFilesError, match="asks for"):
+        ops.numbers("words", (VOCABULARY, WIDTH + 1))
+
+
+@pytest.mark.parametrize("kind", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_weights_in_other_formats_give_their_own_numbers(kind: type, batch: list[Features], tmp_path: Path) -> None:
+    """Half precision stays so in the graph, and is computed with in float32."""
+    rng = np.random.default_rng(8)
+    path = tmp_path / "model.safetensors"
+    shapes = {"words": (VOCABULARY, WIDTH), "q.weight": (WIDTH, WIDTH), "q.bias": (WIDTH,)}
+    save_file({name: rng.standard_normal(shape).astype(kind) for name, shape in shapes.items()}, path)
+    weights = Weights([path])
+    got = compute(weights, batch, lambda ops: ops.pool(ops.linear("q", embedded(ops), WIDTH, WIDTH), "last"))
+    for row, features in zip(got, batch, strict=True):
+        x = weights.tensor("words")[features.ids][-1]
+        assert row == pytest.approx(weights.tensor("q.weight") @ x + weights.tensor("q.bias"), abs=1e-4)

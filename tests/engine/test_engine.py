@@ -312,3 +312,31 @@ def test_models_take_turns_on_the_device() -> None:
 def test_outputs_are_asked_for_by_item() -> None:
     """Every item says what it wants; dense is the default."""
     assert Text("a").outputs is Output.DENSE
+
+
+class Elsewhere(FakeBackend):
+    """Says that it computes on the device that was asked for."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.facts = dataclasses.replace(self.facts, device=spec.device)
+
+
+def test_models_on_different_devices_do_not_wait_for_each_other() -> None:
+    """A long pass of one is still running when the other has answered; on one device they take turns."""
+
+    async def run(other: str) -> float:
+        specs = [ModelSpec("slow", "fake", device="cpu"), ModelSpec("quick", "fake", device=other)]
+        engine = LocalEngine(specs, LIMITS, Metrics(), opener=lambda spec, _: Elsewhere(spec))
+        await engine.start()
+        slow = asyncio.create_task(engine.embed(call("!sleep:0.8", model="slow")))
+        await asyncio.sleep(0.2)
+        started_s = time.monotonic()
+        await engine.embed(call("hello", model="quick"))
+        waited_s = time.monotonic() - started_s
+        await slow
+        assert all(status.ready for status in engine.models())
+        await engine.stop()
+        return waited_s
+
+    assert asyncio.run(run("cuda:0")) < 0.4 < asyncio.run(run("cpu"))

@@ -8,9 +8,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from embedway.errors import ModelFilesError
+from embedway.models.heads import DenseHead, Layer, ScoreHead
 from embedway.models.recipe import Recipe, read_recipe
 from embedway.models.source import ModelFiles, find_model
 from embedway.types import ModelSpec
@@ -32,6 +35,16 @@ def folder(tmp_path: Path) -> Path:
 
 def read(folder: Path, **spec: Any) -> Recipe:
     return read_recipe(find_model(str(folder)), dataclasses.replace(SPEC, **spec))
+
+
+def pooling(recipe: Recipe) -> str:
+    assert recipe.heads.dense is not None
+    return recipe.heads.dense.pooling
+
+
+def normalized(recipe: Recipe) -> bool:
+    assert recipe.heads.dense is not None
+    return recipe.heads.dense.normalized
 
 
 def change(path: Path, **keys: object) -> None:
@@ -62,7 +75,7 @@ class TestBundled:
     def test_bundled_model(self) -> None:
         """The published MiniLM: mean, normalised, 384 dimensions, 256 tokens, no prompts, not trained for cutting."""
         recipe = read_recipe(find_model("all-MiniLM-L6-v2"), SPEC)
-        assert (recipe.family, recipe.pooling, recipe.normalized) == ("bert", "mean", True)
+        assert (recipe.family, pooling(recipe), normalized(recipe)) == ("bert", "mean", True)
         assert (recipe.dimensions, recipe.max_tokens, recipe.matryoshka) == (384, 256, ())
         assert recipe.prompts == {"query": "", "document": ""}
         assert recipe.lowercase is False
@@ -78,34 +91,34 @@ class TestPooling:
             ("pooling_mode_cls_token", "cls", "cls"),
             ("pooling_mode_max_tokens", "max", "max"),
             ("pooling_mode_lasttoken", "lasttoken", "last"),
+            ("pooling_mode_weightedmean_tokens", "weightedmean", "weighted"),
         ],
     )
     def test_pooling_in_every_form(self, form: str, flag: str, name: str, expected: str, folder: Path) -> None:
         """The flags of older files and the name of newer ones say the same."""
         said = {"old": {flag: True, "pooling_mode_other": False}, "new": {"pooling_mode": name}}
-        pooling = said.get(form, {"pooling_mode": [name]})
-        write_json(folder / "1_Pooling/config.json", {"word_embedding_dimension": HIDDEN, **pooling})
-        assert read(folder).pooling == expected
+        keys = said.get(form, {"pooling_mode": [name]})
+        write_json(folder / "1_Pooling/config.json", {"word_embedding_dimension": HIDDEN, **keys})
+        assert pooling(read(folder)) == expected
 
     def test_no_flag_means_the_mean(self, folder: Path) -> None:
         """As the library takes it."""
         write_json(
             folder / "1_Pooling/config.json", {"word_embedding_dimension": HIDDEN, "pooling_mode_mean_tokens": False}
         )
-        assert read(folder).pooling == "mean"
+        assert pooling(read(folder)) == "mean"
 
     @pytest.mark.parametrize(
-        ("pooling", "said"),
+        ("keys", "said"),
         [
-            ({"pooling_mode_weightedmean_tokens": True}, "it pools by weightedmean"),
             ({"pooling_mode": "mean_sqrt_len_tokens"}, "it pools by mean_sqrt_len_tokens"),
             ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, "it pools by mean and cls"),
             ({"pooling_mode": ["mean", "max"]}, "it pools by mean and max"),
         ],
     )
-    def test_other_poolings_are_refused(self, pooling: dict[str, object], said: str, folder: Path) -> None:
+    def test_other_poolings_are_refused(self, keys: dict[str, object], said: str, folder: Path) -> None:
         """Given a pooling, or several joined, that Embedway does not do, the error names them."""
-        write_json(folder / "1_Pooling/config.json", {"word_embedding_dimension": HIDDEN, **pooling})
+        write_json(folder / "1_Pooling/config.json", {"word_embedding_dimension": HIDDEN, **keys})
         refused(folder, "not supported yet", said)
 
 
@@ -121,12 +134,13 @@ class TestModules:
     def test_without_normalize(self, folder: Path) -> None:
         """Vectors of a model that does not end in a normalisation keep their length, as in the library."""
         write_json(folder / "modules.json", MODULES[:2])
-        assert read(folder).normalized is False
+        assert normalized(read(folder)) is False
 
     @pytest.mark.parametrize(
         ("types", "said"),
         [
-            ([*NEW_TYPES[:2], "sentence_transformers.models.Dense"], "it needs the module Dense"),
+            ([*NEW_TYPES, "sentence_transformers.models.Dense"], "its modules are"),
+            ([*NEW_TYPES[:2], "sentence_transformers.models.LayerNorm"], "it needs the module LayerNorm"),
             (["sentence_transformers.sparse_encoder.models.MLMTransformer"], "it needs the module MLMTransformer"),
             ([NEW_TYPES[0], "sentence_transformers.models.WeightedLayerPooling"], "the module WeightedLayerPooling"),
             (["custom_st.Transformer", *NEW_TYPES[1:]], "it brings code of its own (custom_st.Transformer)"),
@@ -179,13 +193,13 @@ class TestPlainEncoder:
     def test_mean_and_length_one(self, plain: Path) -> None:
         """A folder without modules pools as the library does, and its vectors have length 1."""
         recipe = read(plain)
-        assert (recipe.pooling, recipe.normalized, recipe.dimensions) == ("mean", True, HIDDEN)
+        assert (pooling(recipe), normalized(recipe), recipe.dimensions) == ("mean", True, HIDDEN)
         assert recipe.max_tokens == CONFIG["max_position_embeddings"]
 
-    @pytest.mark.parametrize(("is_causal", "pooling"), [(None, "last"), (True, "last"), (False, "mean")])
-    def test_causal_network_takes_the_last_token(self, is_causal: bool | None, pooling: str, plain: Path) -> None:
+    @pytest.mark.parametrize(("is_causal", "expected"), [(None, "last"), (True, "last"), (False, "mean")])
+    def test_causal_network_takes_the_last_token(self, is_causal: bool | None, expected: str, plain: Path) -> None:
         change(plain / "config.json", architectures=["Qwen3ForCausalLM"], is_causal=is_causal)
-        assert read(plain).pooling == pooling
+        assert pooling(read(plain)) == expected
 
     def test_files_of_the_modules_count_only_with_modules(self, plain: Path) -> None:
         """Without `modules.json` the library reads neither prompts nor lengths of its own files."""
@@ -194,10 +208,62 @@ class TestPlainEncoder:
         recipe = read(plain)
         assert (recipe.prompts["query"], recipe.max_tokens, recipe.lowercase) == ("", 64, False)
 
-    def test_reranker_is_refused(self, plain: Path) -> None:
-        """A cross-encoder has no vectors: serving its inner network would be a mistake that nobody sees."""
+    def test_a_classifier_scores(self, plain: Path) -> None:
+        """It has no vectors: its labels, and what its own library does with the logits."""
+        change(plain / "config.json", architectures=["BertForSequenceClassification"], id2label={"0": "LABEL_0"})
+        heads = read(plain).heads
+        assert heads.dense is None
+        assert heads.scores == ScoreHead(("LABEL_0",), "sigmoid")
+        change(plain / "config.json", id2label={"1": "glad", "0": "sad"})
+        assert read(plain).heads.scores == ScoreHead(("sad", "glad"), "softmax")
+        change(plain / "config.json", problem_type="multi_label_classification")
+        assert read(plain).heads.scores == ScoreHead(("sad", "glad"), "sigmoid")
+        change(plain / "config.json", sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
+        assert read(plain).heads.scores == ScoreHead(("sad", "glad"), "identity")
+        assert read(plain).dimensions == 0
+
+    def test_an_unknown_activation_of_scores_is_refused(self, plain: Path) -> None:
         change(plain / "config.json", architectures=["BertForSequenceClassification"])
-        refused(plain, "classifier or a reranker (BertForSequenceClassification)")
+        change(plain / "config.json", sentence_transformers={"activation_fn": "my.Own"})
+        refused(plain, "its scores go through Own")
+
+
+class TestLinearLayers:
+    @pytest.fixture
+    def deep(self, folder: Path) -> Path:
+        """Mean, then a linear layer to 8 numbers; not normalised."""
+        write_json(folder / "modules.json", modules(*NEW_TYPES[:2], "sentence_transformers.models.Dense"))
+        write_json(folder / "2_Dense/config.json", {"in_features": HIDDEN, "out_features": 8, "bias": False})
+        save_file({"linear.weight": np.zeros((8, HIDDEN), np.float32)}, folder / "2_Dense/model.safetensors")
+        return folder
+
+    def test_they_come_after_the_pooling(self, deep: Path) -> None:
+        """The vector has the last one's length; tanh is the library's default."""
+        recipe = read(deep)
+        assert recipe.heads.dense == DenseHead("mean", (Layer("2_Dense.linear", HIDDEN, 8, False, "tanh"),), False)
+        assert recipe.dimensions == 8
+        assert recipe.mounts == {"2_Dense": deep / "2_Dense/model.safetensors"}
+
+    def test_their_numbers_are_part_of_the_digest(self, deep: Path) -> None:
+        before = read(deep).digest
+        save_file({"linear.weight": np.ones((8, HIDDEN), np.float32)}, deep / "2_Dense/model.safetensors")
+        assert read(deep).digest != before
+
+    @pytest.mark.parametrize(
+        ("keys", "said"),
+        [
+            ({"in_features": HIDDEN + 1}, f"takes {HIDDEN + 1} numbers"),
+            ({"activation_function": "torch.nn.modules.activation.Hardswish"}, "the activation Hardswish"),
+            ({"module_input_name": "token_embeddings"}, "something else than the vector"),
+        ],
+    )
+    def test_others_are_refused(self, keys: dict[str, object], said: str, deep: Path) -> None:
+        change(deep / "2_Dense/config.json", **keys)
+        refused(deep, said)
+
+    def test_without_their_weights(self, deep: Path) -> None:
+        (deep / "2_Dense/model.safetensors").unlink()
+        refused(deep, "has no model.safetensors")
 
 
 class TestLimits:

@@ -53,3 +53,35 @@ def test_what_is_missing_misshapen_or_damaged_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(ModelFilesError, match="damaged"):
         Weights([path])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16, ml_dtypes.bfloat16])
+def test_a_stored_tensor_is_the_file_itself(kind: type, tmp_path: Path) -> None:
+    """No copy is made, and the numbers are there again after the pages were let go of."""
+    path = tmp_path / "model.safetensors"
+    numbers = np.arange(6).reshape(2, 3).astype(kind)
+    save_file({"x": numbers}, path)
+    weights = Weights([path])
+    first, second = weights.stored("x", (2, 3)), weights.stored("x")
+    assert first.dtype == kind
+    assert np.shares_memory(first.view(np.uint8), second.view(np.uint8))
+    weights.release()
+    assert first.tolist() == numbers.tolist()
+
+
+def test_a_format_that_is_not_read_is_named(tmp_path: Path) -> None:
+    """Quantised checkpoints of others, for instance."""
+    path = tmp_path / "model.safetensors"
+    save_file({"x": np.ones(3, dtype=np.int8), "y": np.ones(1, dtype=np.float64)}, path)
+    with pytest.raises(ModelFilesError, match=r"'x' is stored as I8.*BF16"):
+        Weights([path]).tensor("x")
+    assert Weights([path]).tensor("y").dtype == np.float32
+
+
+def test_a_tensor_that_its_bytes_do_not_fill_is_damage(tmp_path: Path) -> None:
+    """A header that promises more numbers than it has bytes for."""
+    path = tmp_path / "model.safetensors"
+    save_file({"x": np.ones(4, dtype=np.float32)}, path)
+    path.write_bytes(path.read_bytes().replace(b'"shape":[4]', b'"shape":[9]'))
+    with pytest.raises(ModelFilesError, match="damaged"):
+        Weights([path])

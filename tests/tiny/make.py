@@ -11,7 +11,7 @@ import numpy as np
 from . import case
 from .builders import builders
 from .builders.builder import Builder
-from .reference import answer
+from .reference import ANSWERS
 
 
 def build(builder: Builder, folder: Path) -> case.Case:
@@ -28,7 +28,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "model"
             frozen = build(builders()[name], folder)
-            arrays = answer(folder)
+            arrays = ANSWERS[builders()[name].task](folder)
             frozen.save()
             with (case.CASES / f"{name}.npz").open("wb") as file:
                 np.savez_compressed(file, **arrays)

@@ -1,23 +1,89 @@
-"""What the reference libraries answer for a tiny model's folder."""
+"""What the reference libraries answer for a tiny model's folder, by what the model is for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from sentence_transformers import CrossEncoder
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.reference import sentence
 
-from .texts import TEXTS
+from .texts import PAIRS, TEXTS
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
-def answer(folder: Path) -> dict[str, npt.NDArray[Any]]:
+def embed(folder: Path) -> Arrays:
     """`dense` float32 `[texts, dimensions]` and `counts` int32 `[texts]`, the tokens of each."""
     encoded = sentence.encode(folder, TEXTS)
     require_spread(encoded.vectors)
     return {"dense": encoded.vectors, "counts": encoded.tokens}
+
+
+def score(folder: Path) -> Arrays:
+    """`logits` float32 `[pairs, 1]` as the library's CrossEncoder gives them, each pair alone."""
+    model = CrossEncoder(str(folder), local_files_only=True, device="cpu")
+    logits = [
+        float(model.predict([pair], activation_fn=torch.nn.Identity(), show_progress_bar=False)[0]) for pair in PAIRS
+    ]
+    scores = [float(model.predict([pair], show_progress_bar=False)[0]) for pair in PAIRS]
+    limit = model.max_seq_length
+    counts = [len(model.tokenizer(*pair, truncation=True, max_length=limit)["input_ids"]) for pair in PAIRS]
+    if np.std(logits) < 0.05:
+        raise ValueError(f"the network tells pairs apart too little: {np.std(logits):.3f}")
+    return {
+        "logits": np.array(logits, dtype=np.float32)[:, None],
+        "scores": np.array(scores, dtype=np.float32),
+        "counts": np.array(counts, dtype=np.int32),
+    }
+
+
+def classify(folder: Path) -> Arrays:
+    """`logits` float32 `[texts, labels]` of transformers' own class."""
+    model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    rows, counts = [], []
+    with torch.inference_mode():
+        for text in TEXTS:
+            features = tokenizer(text, truncation=True, return_tensors="pt")
+            rows.append(model(**features).logits[0].numpy())
+            counts.append(features["input_ids"].shape[1])
+    return {"logits": np.stack(rows), "counts": np.array(counts, dtype=np.int32)}
+
+
+def three(folder: Path) -> Arrays:
+    """BGE-M3's three answers, by the formulas of its paper (arXiv:2402.03216, section 3.1) and FlagEmbedding's choices.
+
+    `terms` float32 `[texts, vocab]`: the largest weight of each token id, special ones left out; `tokens` float32
+    `[all tokens but the first of each text, width]`, of length 1.
+    """
+    answers = embed(folder)
+    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    lexical, late = (load_file(folder / f"{name}_linear.safetensors") for name in ("sparse", "colbert"))
+    terms = np.zeros((len(TEXTS), model.config.vocab_size), dtype=np.float32)
+    tokens = []
+    with torch.inference_mode():
+        for row, (text, count) in enumerate(zip(TEXTS, answers["counts"], strict=True)):
+            features = tokenizer(text, truncation=True, max_length=int(count), return_tensors="pt")
+            hidden = model(**features).last_hidden_state[0]
+            weights = torch.relu(torch.nn.functional.linear(hidden, lexical["weight"], lexical["bias"]))[:, 0]
+            for number, weight in zip(features["input_ids"][0].tolist(), weights.tolist(), strict=True):
+                if number not in tokenizer.all_special_ids:
+                    terms[row, number] = max(terms[row, number], weight)
+            vectors = torch.nn.functional.linear(hidden[1:], late["weight"], late["bias"])
+            tokens.append(torch.nn.functional.normalize(vectors, dim=-1).numpy())
+    return answers | {"terms": terms, "tokens": np.concatenate(tokens)}
+
+
+ANSWERS: Mapping[str, Callable[[Path], Arrays]] = {"embed": embed, "score": score, "classify": classify, "three": three}
 
 
 def require_spread(vectors: npt.NDArray[np.float32]) -> None:

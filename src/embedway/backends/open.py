@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from embedway.backends.base import Backend
+from embedway.errors import SettingsError, UnsupportedModel
+from embedway.models.families import find_family
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, check_fits
-from embedway.models.source import find_model
-from embedway.types import ModelSpec
+from embedway.models.source import ModelFiles, find_model
+from embedway.types import BackendName, ModelSpec
+
+log = logging.getLogger(__name__)
 
 
 def open_backend(spec: ModelSpec, threads: int | None = None) -> Backend:
@@ -32,10 +38,64 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
 
         return FakeBackend(spec)
     files = find_model(spec.source, spec.revision)
-    recipe = read_recipe(files, spec)
+    chosen = choose_backend(spec)
+    if chosen == "sentence":
+        return _open_sentence(files, spec, threads)
+    try:
+        recipe = read_recipe(files, spec)
+        find_family(recipe.family)
+    except UnsupportedModel as error:
+        if spec.backend != "auto":
+            raise
+        return _fall_back(files, spec, threads, error)
+    if chosen == "torch":
+        from embedway.backends.torch import TorchBackend
+
+        return TorchBackend(files, recipe, spec, threads)
     from embedway.backends.openvino import OpenVinoBackend
 
     return OpenVinoBackend(files, recipe, spec, threads)
+
+
+def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: UnsupportedModel) -> Backend:
+    """What no family covers is the library's, where that is installed."""
+    if find_spec("sentence_transformers") is None:
+        said = reason.message.rstrip(".")
+        raise UnsupportedModel(f"{said}; if sentence-transformers can embed with it, install embedway[sentence].")
+    log.info("Model '%s' is run by sentence-transformers: %s", spec.name, reason.message)
+    return _open_sentence(files, spec, threads)
+
+
+def _open_sentence(files: ModelFiles, spec: ModelSpec, threads: int) -> Backend:
+    if find_spec("sentence_transformers") is None:
+        raise SettingsError(f"The backend sentence of '{spec.name}' is not installed: install embedway[sentence].")
+    from embedway.backends.sentence import SentenceBackend
+
+    return SentenceBackend(files, spec, threads)
+
+
+def choose_backend(spec: ModelSpec) -> BackendName:
+    """What runs a family: torch where a GPU is asked for, or is there; else OpenVINO.
+
+    Raises `SettingsError` for torch where it is not installed, and for OpenVINO on a GPU.
+    """
+    gpu = spec.device.startswith("cuda")
+    if spec.backend == "openvino" and gpu:
+        raise SettingsError(
+            f"OpenVINO runs '{spec.name}' on the CPU only: for {spec.device}, choose the backend torch."
+        )
+    installed = find_spec("torch") is not None
+    if (spec.backend == "torch" or gpu) and not installed:
+        raise SettingsError(f"The model '{spec.name}' needs torch, which is not installed: install embedway[torch].")
+    if spec.backend != "auto":
+        return spec.backend
+    return "torch" if gpu or (spec.device == "auto" and installed and _finds_gpu()) else "openvino"
+
+
+def _finds_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def available_cpus() -> int:

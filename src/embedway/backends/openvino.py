@@ -17,7 +17,7 @@ from embedway.backends.packed import Computed, PackedBackend
 from embedway.backends.packing import Layout, lay_out
 from embedway.errors import SettingsError
 from embedway.models.families import find_family
-from embedway.models.heads import DenseHead, dense
+from embedway.models.heads import attach
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.weights import Weights
@@ -41,8 +41,12 @@ class OpenVinoBackend(PackedBackend):
 
     def __init__(self, files: ModelFiles, recipe: Recipe, spec: ModelSpec, threads: int) -> None:
         dtype = choose_dtype(spec)
+        if dtype == "int8" and recipe.heads.dense is None:
+            raise SettingsError(
+                f"int8 is measured by vectors, and the model '{spec.name}' gives scores: choose fp32 or bf16 for it."
+            )
         super().__init__("openvino", files, recipe, spec, dtype)
-        self._weights = Weights(files.weights(), find_family(recipe.family).PREFIXES)  # what is compiled reads them
+        self._weights = open_weights(files, recipe)  # what is compiled reads them
         compiled = compile_model(build_graph(self._weights, recipe, dtype), dtype, threads)
         self._inputs = {name for port in compiled.inputs for name in port.get_names()}
         self._outputs = [port.get_any_name() for port in compiled.outputs]
@@ -55,12 +59,19 @@ class OpenVinoBackend(PackedBackend):
             self.facts = dataclasses.replace(self.facts, agreement=agreement)
 
     def compute(self, batch: Sequence[Features]) -> Computed:
-        given = feeds(batch, lay_out([features.cost for features in batch]))
+        layout = lay_out([features.cost for features in batch])
+        given = feeds(batch, layout)
         results = self._request.infer({name: given[name] for name in self._inputs})
-        return Computed(dict(zip(self._outputs, results.values(), strict=True)))
+        parts = {name: np.asarray(part) for name, part in zip(self._outputs, results.values(), strict=True)}
+        return Computed(parts, layout.first)
 
     def close(self) -> None:
         del self._request, self._weights
+
+
+def open_weights(files: ModelFiles, recipe: Recipe) -> Weights:
+    """The tensors of the network and of what comes behind it. Raises `ModelFilesError`."""
+    return Weights(files.weights(), find_family(recipe.family).PREFIXES, recipe.mounts)
 
 
 def choose_dtype(spec: ModelSpec) -> DType:
@@ -91,8 +102,7 @@ def build_graph(weights: Weights, recipe: Recipe, dtype: DType = "fp32") -> open
     family.check(recipe.config)
     ops = GraphOps(weights, recipe.max_tokens, int8=dtype == "int8")
     hidden = family.encode(ops, recipe.config, ops.tokens)
-    head = DenseHead(recipe.pooling, (), recipe.normalized)
-    parts = {"dense": dense(ops, head, hidden)}
+    parts = attach(ops, recipe.heads, family, recipe.config, hidden)
     return openvino.Model([named(node, name) for name, node in parts.items()], ops.parameters, recipe.family)
 
 

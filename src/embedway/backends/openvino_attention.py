@@ -101,8 +101,8 @@ class GraphAttention:
         size = _one(ov.multiply(share, int32(LANES)))
         begin, end = ov.multiply(size, _ints32(number)), ov.multiply(size, _ints32(number + 1))
         queries, keys = (ov.slice(index, start, end, _ints32(1), _ints32(0)) for start in (begin, _ints32(0)))
-        ahead = ov.subtract(ov.unsqueeze(keys, ints(0)), ov.unsqueeze(queries, ints(1)))
-        hidden = ov.multiply(ov.convert(ov.greater(ahead, int32(0)), np.float32), ov.constant(MASKED))
+        later = ov.greater(ov.unsqueeze(keys, ints(0)), ov.unsqueeze(queries, ints(1)))
+        hidden = ov.multiply(ov.convert(later, np.float32), ov.constant(MASKED))
         rows, seen = (ov.slice(slots, start, end, _ints32(1), _ints32(1)) for start in (begin, _ints32(0)))
         return _Places(rows, seen, ov.unsqueeze(hidden, ints(0, 1)))
 

@@ -43,6 +43,26 @@ class GraphOps:
     def embedding(self, name: str, rows: int, width: int, ids: Node) -> Node:
         return as_float32(ov.gather(stored(self._weights.stored(name, (rows, width))), ids, _int(0)))
 
+    def has(self, name: str) -> bool:
+        return name in self._weights
+
+    def numbers(self, name: str, shape: tuple[int, ...]) -> Floats:
+        return self._weights.tensor(name, shape)
+
+    def shift(self, ids: Node, by: int) -> Node:
+        return ov.add(ids, _int32(by))
+
+    def count(self, positions: Node, ids: Node, skipped: int) -> Node:
+        skips = ov.convert(ov.equal(ids, _int32(skipped)), np.int32)
+        so_far = ov.cum_sum(skips, _int(0))
+        rows = ov.range(_int32(0), ov.gather(ov.shape_of(ids, "i32"), _int(0), _int(0)), _int32(1), "i32")
+        before = ov.gather(ov.subtract(so_far, skips), ov.subtract(rows, positions), _int(0))
+        counted = ov.subtract(ov.add(positions, _int32(1)), ov.subtract(so_far, before))
+        return ov.multiply(counted, ov.subtract(_int32(1), skips))
+
+    def plus(self, name: str, x: Node, width: int) -> Node:
+        return ov.add(x, self._constant(name, (width,)))
+
     def linear(self, name: str, x: Node, width_in: int, width_out: int, bias: bool = True) -> Node:
         product = ov.matmul(x, self._matrix(f"{name}.weight", (width_out, width_in)), False, True)
         return ov.add(product, self._constant(f"{name}.bias", (width_out,))) if bias else product

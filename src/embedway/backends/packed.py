@@ -1,33 +1,40 @@
-"""What the backends that run families on packed tokens share: texts in, the parts of each item's answer out."""
+"""What the backends that run families on packed tokens share: items in, the parts of each item's answer out."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from embedway.errors import InvalidInput, ModelFilesError
+from embedway.errors import ModelFilesError
+from embedway.models.heads import Heads
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
-from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Text
+from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What one pass gave. `rows` has arrays with a row for each item, in the order of the batch, by the head's name."""
+    """What one pass gave, by the heads' names: `dense` and `scores` with a row for each item in the order of the batch,
+    `terms` and `tokens` with one for each packed token; `first` is the packed row where each item begins.
+    """
 
-    rows: Mapping[str, Floats]
+    parts: Mapping[str, Floats]
+    first: npt.NDArray[np.int32]
 
 
 class PackedBackend:
     """Prepares and unpacks; `compute` is the implementation's."""
 
-    def __init__(self, name: str, files: ModelFiles, recipe: Recipe, spec: ModelSpec, dtype: DType) -> None:
+    def __init__(
+        self, name: str, files: ModelFiles, recipe: Recipe, spec: ModelSpec, dtype: DType, device: str = "cpu"
+    ) -> None:
         self._reader = TextReader(
             files.folder, recipe.max_tokens, recipe.prompts, recipe.lowercase, spec.truncation or "cut"
         )
@@ -37,25 +44,77 @@ class PackedBackend:
                 f"The tokenizer knows {self._reader.vocabulary_size} tokens, the model {vocabulary}: "
                 "they do not belong together."
             )
+        self._heads = recipe.heads
+        self._typed = recipe.heads.scores is not None and recipe.heads.scores.typed
+        scores = recipe.heads.scores
         self.facts = Facts(
             backend=name,
             dtype=dtype,
             dimensions=recipe.dimensions,
             max_tokens=recipe.max_tokens,
-            outputs=Output.DENSE,
+            outputs=given(recipe.heads),
             revision=files.revision,
+            tasks=tasks(recipe.heads),
             matryoshka=spec.matryoshka or recipe.matryoshka,
+            labels=scores.labels if scores and len(scores.labels) > 1 else (),
+            activation=scores.activation if scores else "identity",
+            device=device,
         )
 
     def prepare(self, item: Item) -> Features:
-        if not isinstance(item, Text):
-            raise InvalidInput("This model embeds texts; it scores no pairs.")
-        return self._reader.read(item)
+        features = self._reader.read(item)
+        return features if self._typed else dataclasses.replace(features, types=None)
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
-        dense = np.ascontiguousarray(self.compute(batch).rows["dense"], dtype=np.float32)
-        return [Outputs(dense=row) for row in dense]
+        computed = self.compute(batch)
+        parts = {
+            name: np.ascontiguousarray(part, dtype=np.float32) if name in ("dense", "scores") else part
+            for name, part in computed.parts.items()
+        }
+        return [
+            self._unpack(parts, index, slice(begin, begin + features.cost), features)
+            for index, (begin, features) in enumerate(zip(computed.first, batch, strict=True))
+        ]
 
     def compute(self, batch: Sequence[Features]) -> Computed:
         """One pass over the batch, in the precision of the facts."""
         raise NotImplementedError
+
+    def _unpack(self, parts: Mapping[str, Floats], index: int, rows: slice, features: Features) -> Outputs:
+        wanted = features.outputs
+        tokens = self._heads.tokens
+        return Outputs(
+            dense=parts["dense"][index] if Output.DENSE in wanted else None,
+            scores=parts["scores"][index] if Output.SCORES in wanted else None,
+            sparse=self._weigh(features, parts["terms"][rows, 0]) if Output.SPARSE in wanted else None,
+            tokens=parts["tokens"][rows][tokens.skipped :].copy() if tokens and Output.TOKENS in wanted else None,
+        )
+
+    def _weigh(self, features: Features, weights: Floats) -> Sparse:
+        """Each term once, with its largest weight; tokens that stand for no text have none."""
+        kept = (weights > 0) & ~np.isin(features.ids, self._reader.special_ids)
+        ids, places = np.unique(features.ids[kept], return_inverse=True)
+        largest = np.zeros(len(ids), dtype=np.float32)
+        np.maximum.at(largest, places, weights[kept])
+        return Sparse(ids, largest)
+
+
+def given(heads: Heads) -> Output:
+    """What a model with these heads can be asked for."""
+    found = Output(0)
+    for head, output in (
+        (heads.dense, Output.DENSE),
+        (heads.terms, Output.SPARSE),
+        (heads.tokens, Output.TOKENS),
+        (heads.scores, Output.SCORES),
+    ):
+        if head is not None:
+            found |= output
+    return found
+
+
+def tasks(heads: Heads) -> frozenset[Task]:
+    """What a model with these heads is for."""
+    if heads.scores is None:
+        return frozenset({"embedding"})
+    return frozenset({"rerank"}) if len(heads.scores.labels) == 1 else frozenset({"classify"})

@@ -15,7 +15,18 @@ from embedway.settings import Settings, load_settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 IN_FILE_ONLY = ("deployment",)
-ENGINE = ("model", "dtype", "truncation", "threads", "max_batch_tokens", "max_batch_items", "log_level", "log_format")
+ENGINE = (
+    "model",
+    "dtype",
+    "backend",
+    "device",
+    "truncation",
+    "threads",
+    "max_batch_tokens",
+    "max_batch_items",
+    "log_level",
+    "log_format",
+)
 """What commands that compute without serving take."""
 
 

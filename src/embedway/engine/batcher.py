@@ -210,8 +210,10 @@ def _urgency(waiting: Waiting) -> float:
 
 def _checked(outputs: Outputs) -> Outcome:
     try:
-        if outputs.dense is not None:
-            check_finite(outputs.dense)
+        sparse = outputs.sparse.weights if outputs.sparse else None
+        for part in (outputs.dense, outputs.scores, outputs.tokens, sparse):
+            if part is not None:
+                check_finite(part)
     except ModelFailed as error:
         return error
     return outputs

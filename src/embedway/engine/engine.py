@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,19 @@ from embedway.errors import (
 )
 from embedway.models.services import SERVICES
 from embedway.observe import Metrics
-from embedway.types import EmbedCall, EmbedResult, Facts, ModelSpec, ModelStatus, Text, Usage
+from embedway.types import (
+    EmbedCall,
+    EmbedResult,
+    Facts,
+    Item,
+    ModelSpec,
+    ModelStatus,
+    Output,
+    Outputs,
+    Pair,
+    Text,
+    Usage,
+)
 from embedway.vectors import check_finite, shorten
 
 log = logging.getLogger(__name__)
@@ -75,7 +88,7 @@ class _Entry:
 
 
 class LocalEngine:
-    """Models in this process, on one device: the CPU."""
+    """Models in this process. Those on one device take turns; devices work side by side."""
 
     def __init__(
         self,
@@ -92,22 +105,23 @@ class LocalEngine:
         self._names: Mapping[str, _Entry] = {
             name: entry for entry in self._entries for name in (entry.spec.name, *entry.spec.aliases)
         }
-        self._device = Device("cpu", limits.hang_s, on_hang, metrics)
+        self._on_hang = on_hang
+        self._devices: dict[str, Device] = {}
         self._readers = ThreadPoolExecutor(limits.threads or available_cpus(), thread_name_prefix="prepare")
 
     async def start(self) -> None:
-        self._device.start()
         for entry in self._entries:
             await self._load(entry)
 
     async def stop(self) -> None:
         deadline_s = time.monotonic() + self._limits.drain_s
-        while self._pending() and time.monotonic() < deadline_s and self._device.alive:  # noqa: ASYNC110 -- once, at the end
+        while self._pending() and time.monotonic() < deadline_s and self._alive():  # noqa: ASYNC110 -- once, at the end
             await asyncio.sleep(0.01)
-        await self._device.stop()
+        for device in self._devices.values():
+            await device.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)
         for entry in self._entries:
-            if entry.backend is not None and self._device.stopped:
+            if entry.backend is not None and self._devices[entry.backend.facts.device].stopped:
                 entry.backend.close()
 
     def models(self) -> Sequence[ModelStatus]:
@@ -121,15 +135,16 @@ class LocalEngine:
         try:
             if entry.batcher is None or entry.facts is None:
                 raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
+            check_items(entry.facts, call.items)
             dimensions = check_dimensions(entry.facts, call.dimensions)
             answer = await self._within_deadline(entry.batcher, call)
         except EmbedwayError as error:
             self._metrics.rejections.labels(entry.spec.name, error.code).inc()
             raise
-        vectors = [shorten(outputs.dense, dimensions) for outputs in answer.outputs if outputs.dense is not None]
+        outputs = answer.outputs if dimensions is None else [_shortened(one, dimensions) for one in answer.outputs]
         stand_in = entry.spec.stand_in and call.model in SERVICES
         return EmbedResult(
-            entry.spec.name, vectors, self._count(entry.spec.name, call, answer), answer.timings, stand_in
+            entry.spec.name, outputs, self._count(entry.spec.name, call, answer), answer.timings, stand_in
         )
 
     async def _load(self, entry: _Entry) -> None:
@@ -152,9 +167,10 @@ class LocalEngine:
             return
         limits = Limits(self._limits.queue_tokens, self._limits.batch)
         entry.backend, entry.facts = backend, backend.facts
-        entry.batcher = Batcher(name, backend, self._device, self._readers, limits, self._metrics)
+        device = self._device(backend.facts.device)
+        entry.batcher = Batcher(name, backend, device, self._readers, limits, self._metrics)
         entry.reason = "ready"
-        self._device.add(entry.batcher)
+        device.add(entry.batcher)
         facts = backend.facts
         log.info(
             "Model '%s' is ready after %.1f s: %s %s, %d dimensions, %d tokens.",
@@ -193,7 +209,7 @@ class LocalEngine:
 
     def _status(self, entry: _Entry) -> ModelStatus:
         batcher = entry.batcher
-        alive = batcher is not None and self._device.alive
+        alive = batcher is not None and entry.facts is not None and self._devices[entry.facts.device].alive
         return ModelStatus(
             spec=entry.spec,
             facts=entry.facts,
@@ -207,8 +223,44 @@ class LocalEngine:
             max_batch_items=self._limits.batch.items,
         )
 
+    def _device(self, name: str) -> Device:
+        """The device of that name, started with its first model."""
+        if name not in self._devices:
+            self._devices[name] = Device(name, self._limits.hang_s, self._on_hang, self._metrics)
+            self._devices[name].start()
+        return self._devices[name]
+
+    def _alive(self) -> bool:
+        return all(device.alive for device in self._devices.values())
+
     def _pending(self) -> int:
         return sum(entry.batcher.pending_items for entry in self._entries if entry.batcher)
+
+
+def check_items(facts: Facts, items: Sequence[Item]) -> None:
+    """Raise `InvalidInput` for items that a model of this kind does not take, or outputs that it does not give."""
+    for index, item in enumerate(items):
+        paired = isinstance(item, Pair)
+        if (
+            item.outputs & ~facts.outputs
+            or (paired and "embedding" in facts.tasks)
+            or (not paired and "rerank" in facts.tasks)
+        ):
+            raise InvalidInput(f"This model {_KINDS[min(facts.tasks)]}.", item=index)
+
+
+_KINDS = {
+    "classify": "classifies texts and pairs; it gives no vectors",
+    "embedding": "embeds texts; it scores nothing",
+    "multimodal": "embeds texts and images; it scores nothing",
+    "rerank": "scores pairs of a query and a document; it gives no vectors",
+}
+
+
+def _shortened(outputs: Outputs, dimensions: int) -> Outputs:
+    if outputs.dense is None:
+        return outputs
+    return dataclasses.replace(outputs, dense=shorten(outputs.dense, dimensions))
 
 
 def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
@@ -229,17 +281,23 @@ def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
 
 
 def _warm(backend: Backend) -> None:
-    """Run texts of several lengths once: the first caller need not pay for it, and vectors are seen to be finite."""
-    features = [backend.prepare(Text(text)) for text in _warmable(backend)]
+    """Run items of several lengths once: the first caller need not pay for it, and what comes is seen to be finite."""
+    facts = backend.facts
+    features = [backend.prepare(item) for item in _warmable(backend)]
     for batch in ([features[0]], features[:2], features):
         for outputs in backend.run(batch):
-            if outputs.dense is None or outputs.dense.shape != (backend.facts.dimensions,):
+            part = outputs.dense if facts.dimensions else outputs.scores
+            if part is None or part.shape != (facts.dimensions or max(1, len(facts.labels)),):
                 raise ModelFilesError(
                     "The model's vectors have not the length that its config says: its files do not belong together."
                 )
-            check_finite(outputs.dense)
+            check_finite(part)
 
 
-def _warmable(backend: Backend) -> Sequence[str]:
-    """Texts short enough for a model that refuses to cut."""
-    return [text[: backend.facts.max_tokens // 2 * 2] for text in WARM_TEXTS]
+def _warmable(backend: Backend) -> Sequence[Item]:
+    """Items short enough for a model that refuses to cut."""
+    facts = backend.facts
+    texts = [text[: facts.max_tokens // 2 * 2] for text in WARM_TEXTS]
+    if "rerank" in facts.tasks:
+        return [Pair(text[: len(text) // 4], text[: len(text) // 4]) for text in texts]
+    return [Text(text, outputs=Output.DENSE if facts.dimensions else Output.SCORES) for text in texts]

@@ -1,32 +1,25 @@
-"""What a model folder says of itself: how tokens become a vector, how many fit, which prompts belong before a text.
-
-The files are those of sentence-transformers, read as its version 6.2 reads them. A folder without `modules.json` is a
-plain encoder: the library pools it with the mean (a causal one: the last token) and does not normalise; Embedway
-normalises too, so these vectors are the library's brought to length 1.
+"""What a model folder says of itself: what comes behind the network, how many tokens fit, which prompts belong before
+a text. The files are those of sentence-transformers, read as its version 6.2 reads them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from embedway.errors import ModelFilesError
 from embedway.models.bundled import file_sha256, weights_fingerprint
-from embedway.models.source import CONFIG, MODULES, ModelFiles, T, read_json
+from embedway.models.heads import Heads
+from embedway.models.modules import read_behind, read_optional, unsupported
+from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
 from embedway.types import ModelSpec, Role
-
-Pooling = Literal["mean", "cls", "max", "last"]
-
-POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "max": "max", "lasttoken": "last"}
-"""The library's names of the poolings that are known here."""
 
 PROMPTS: Mapping[Role, Sequence[str]] = {"query": ("query", "s2p_query"), "document": ("document", "passage", "corpus")}
 """The names under which models keep the prompt of a role; the first that is there is taken."""
@@ -43,18 +36,19 @@ COSMETIC = frozenset({"_name_or_path", "architectures", "dtype", "torch_dtype", 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model makes a vector.
+    """How a model makes vectors and scores.
 
-    `family` is the architecture (`model_type`), `config` the whole `config.json`. `normalized` says that the model
-    brings its vectors to length 1. `max_tokens` counts special and prompt tokens too. `prompts` has both roles, "" for
+    `family` is the architecture (`model_type`), `config` the whole `config.json`. `heads` is what comes behind the
+    network, `mounts` the files with its tensors. `dimensions` is the dense vector's length, 0 where there is none.
+    `max_tokens` counts special and prompt tokens too. `prompts` has both roles, "" for
     none. `lowercase` asks for lower case before the tokenizer's own normaliser. `matryoshka` are the lengths the model
     was trained to be cut to, ascending, native last, or empty. `digest` (SHA-256) changes when the vectors can.
     """
 
     family: str
     config: Mapping[str, Any]
-    pooling: Pooling
-    normalized: bool
+    heads: Heads
+    mounts: Mapping[str, Path]
     max_tokens: int
     dimensions: int
     matryoshka: tuple[int, ...]
@@ -70,17 +64,13 @@ class _Config(msgspec.Struct):
     architectures: list[str] | None = None
     is_causal: bool | None = None
     max_position_embeddings: int | None = None
+    n_positions: int | None = None
     pad_token_id: int | None = None
     matryoshka_dimensions: list[int] | None = None
     hidden_size: int | None = None
     dim: int | None = None
     d_model: int | None = None
     n_embd: int | None = None
-
-
-class _Module(msgspec.Struct):
-    type: str
-    path: str = ""
 
 
 class _Sentence(msgspec.Struct):
@@ -99,30 +89,12 @@ class _Card(msgspec.Struct):
     prompts: dict[str, str | None] | None = None
     default_prompt_name: str | None = None
     truncate_dim: int | None = None
+    activation_fn: str | None = None
     model_type: str = "SentenceTransformer"
-
-
-class _Pooling(msgspec.Struct):
-    """`1_Pooling/config.json`: the mode by name, or by flags in older versions; none of them means the mean."""
-
-    pooling_mode: str | list[str] | None = None
-    embedding_dimension: int | None = None
-    word_embedding_dimension: int | None = None
-    include_prompt: bool = True
 
 
 class _Tokenizer(msgspec.Struct):
     model_max_length: int | float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """What the modules after the network make of its tokens."""
-
-    pooling: Pooling
-    normalized: bool
-    dimensions: int | None = None
-    prompt_pooled: bool = True
 
 
 def read_recipe(files: ModelFiles, spec: ModelSpec) -> Recipe:
@@ -136,30 +108,34 @@ def read_recipe(files: ModelFiles, spec: ModelSpec) -> Recipe:
     composed = (folder / MODULES).is_file()
     card = read_card(folder) if composed else _Card()
     sentence = read_sentence(folder) if composed else _Sentence()
-    head = read_head(folder) if composed else plain_head(folder, config)
+    width = read_width(folder, config)
+    architecture = next(iter(config.architectures or ()), "")
+    if card.model_type == "CrossEncoder" and not architecture.endswith("ForSequenceClassification"):
+        raise unsupported(folder, f"it is a CrossEncoder on {architecture or 'an unnamed network'}")
+    behind = read_behind(folder, architecture, config.is_causal is not False, width, card.activation_fn)
     prompts = choose_prompts(folder, card)
-    if any(prompts.values()) and not head.prompt_pooled:
+    if any(prompts.values()) and not behind.prompt_pooled:
         raise unsupported(folder, "it leaves its prompt out of the pooling")
-    dimensions = read_dimensions(folder, config, head)
+    dimensions = count_dimensions(behind.heads, width)
     max_tokens = choose_max_tokens(folder, config, sentence, spec)
     return Recipe(
         family=config.model_type,
         config=MappingProxyType(raw),
-        pooling=head.pooling,
-        normalized=head.normalized,
+        heads=behind.heads,
+        mounts=MappingProxyType(dict(behind.mounts)),
         max_tokens=max_tokens,
         dimensions=dimensions,
         matryoshka=read_matryoshka(config, card, dimensions),
         prompts=MappingProxyType(prompts),
         lowercase=sentence.do_lower_case,
-        digest=digest(files, raw, [head.pooling, head.normalized, max_tokens, prompts, sentence.do_lower_case]),
+        digest=digest(files, raw, [repr(behind.heads), max_tokens, prompts, sentence.do_lower_case], behind.mounts),
     )
 
 
 def read_card(folder: Path) -> _Card:
-    """What the model says of its use. Raises `ModelFilesError` for another kind of model than an embedder."""
+    """What the model says of its use. Raises `ModelFilesError` for a kind of model that is not known."""
     card = read_optional(folder / "config_sentence_transformers.json", _Card)
-    if card.model_type != "SentenceTransformer":
+    if card.model_type not in ("SentenceTransformer", "CrossEncoder"):
         raise unsupported(folder, f"it is a {card.model_type}")
     return card
 
@@ -168,62 +144,26 @@ def read_sentence(folder: Path) -> _Sentence:
     """How texts go into the network. Raises `ModelFilesError` for what is not supported."""
     named = sorted(folder.glob("sentence_*_config.json"))  # in the middle stands the network: bert, roberta, ...
     sentence = read_json(named[0], _Sentence) if named else _Sentence()
-    if sentence.transformer_task != "feature-extraction":
+    if sentence.transformer_task not in ("feature-extraction", "sequence-classification"):
         raise unsupported(folder, f"its network is run for {sentence.transformer_task}")
     if sentence.query_length is not None or sentence.document_length is not None:
         raise unsupported(folder, "it cuts queries and documents at lengths of their own")
     return sentence
 
 
-def read_head(folder: Path) -> _Head:
-    """The modules after the network: a pooling, and perhaps a normalisation. Raises `ModelFilesError` for others."""
-    modules = read_json(folder / MODULES, list[_Module])
-    kinds = [module.type.rpartition(".")[2] for module in modules]
-    for module, kind in zip(modules, kinds, strict=True):
-        if not module.type.startswith("sentence_transformers."):
-            raise unsupported(folder, f"it brings code of its own ({module.type})")
-        if kind not in ("Transformer", "Pooling", "Normalize"):
-            raise unsupported(folder, f"it needs the module {kind}")
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        raise unsupported(folder, f"its modules are {', '.join(kinds) or 'none'}")
-    if modules[0].path:
-        raise unsupported(folder, f"its network is in the subfolder {modules[0].path}")
-    for module in modules[2:]:
-        normalize = read_optional(subfolder(folder, module.path) / CONFIG, dict[str, Any])
-        if normalize.get("module_input_name", "sentence_embedding") != "sentence_embedding":
-            raise unsupported(folder, "it normalises each token")
-    return read_pooling(folder, subfolder(folder, modules[1].path) / CONFIG, normalized=len(modules) > 2)
-
-
-def read_pooling(folder: Path, path: Path, *, normalized: bool) -> _Head:
-    """The pooling's own file. Raises `ModelFilesError` for a mode, or several joined, that are not supported."""
-    pooling = read_json(path, _Pooling)
-    named = [pooling.pooling_mode] if isinstance(pooling.pooling_mode, str) else pooling.pooling_mode
-    flags = [flag for flag, on in read_json(path, dict[str, Any]).items() if flag.startswith("pooling_mode_") and on]
-    modes = named or [re.sub("^pooling_mode_|_tokens?$", "", flag) for flag in flags] or ["mean"]
-    if len(modes) > 1 or modes[0] not in POOLINGS:
-        raise unsupported(folder, f"it pools by {' and '.join(modes)}")
-    dimensions = pooling.embedding_dimension or pooling.word_embedding_dimension
-    return _Head(POOLINGS[modes[0]], normalized, dimensions, pooling.include_prompt)
-
-
-def plain_head(folder: Path, config: _Config) -> _Head:
-    """What stands in for the modules of a plain encoder; the first lines of this file say why."""
-    architecture = next(iter(config.architectures or ()), "")
-    if architecture.endswith("ForSequenceClassification"):
-        raise unsupported(folder, f"it is a classifier or a reranker ({architecture})")
-    causal = architecture.endswith("ForCausalLM") and config.is_causal is not False
-    return _Head("last" if causal else "mean", normalized=True)
-
-
-def read_dimensions(folder: Path, config: _Config, head: _Head) -> int:
-    """Length of the vectors: the width of the network, which the pooling's file, if there is one, must agree with."""
-    width = config.hidden_size or config.dim or config.d_model or config.n_embd or head.dimensions
+def read_width(folder: Path, config: _Config) -> int:
+    """Numbers for each token at the network's end. Raises `ModelFilesError` where the config does not say."""
+    width = config.hidden_size or config.dim or config.d_model or config.n_embd
     if width is None or width < 1:
         raise ModelFilesError(f"{folder / CONFIG} does not say how wide the network is (hidden_size).")
-    if head.dimensions not in (None, width):
-        raise ModelFilesError(f"{folder}: the pooling is for {head.dimensions} dimensions, the network has {width}.")
     return width
+
+
+def count_dimensions(heads: Heads, width: int) -> int:
+    """Length of the dense vector."""
+    if heads.dense is None:
+        return 0
+    return heads.dense.layers[-1].width_out if heads.dense.layers else width
 
 
 def read_matryoshka(config: _Config, card: _Card, dimensions: int) -> tuple[int, ...]:
@@ -265,13 +205,14 @@ def choose_max_tokens(folder: Path, config: _Config, sentence: _Sentence, spec: 
 
 def count_positions(config: _Config) -> int | None:
     """How many tokens have a position of their own, or None where that sets no limit."""
-    positions = config.max_position_embeddings or 0
+    # NomicBERT says under the first what it was trained for, under the second what it may be used for.
+    positions = max(config.max_position_embeddings or 0, config.n_positions or 0)
     if config.model_type in OFFSET_POSITIONS:
         positions -= 2 if config.pad_token_id is None else config.pad_token_id + 1
     return positions if positions > 0 else None
 
 
-def digest(files: ModelFiles, config: Mapping[str, Any], rest: Sequence[object]) -> str:
+def digest(files: ModelFiles, config: Mapping[str, Any], rest: Sequence[object], mounts: Mapping[str, Path]) -> str:
     """SHA-256 over what decides the vectors, the same for the same files wherever they lie."""
     tokenizer = files.folder / "tokenizer.json"
     parts = [
@@ -279,22 +220,6 @@ def digest(files: ModelFiles, config: Mapping[str, Any], rest: Sequence[object])
         rest,
         file_sha256(tokenizer) if tokenizer.is_file() else None,
         [weights_fingerprint(path) for path in files.weights()],
+        {name: file_sha256(path) for name, path in mounts.items()},
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def subfolder(folder: Path, path: str) -> Path:
-    """A module's folder. Raises `ModelFilesError` for one outside the model's."""
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise ModelFilesError(f"{folder / MODULES} names {path!r}, which is not inside the model's folder.")
-    return folder / path
-
-
-def read_optional(path: Path, kind: type[T]) -> T:
-    """A JSON file as `kind`, or `kind()` where there is no such file."""
-    return read_json(path, kind) if path.is_file() else kind()
-
-
-def unsupported(folder: Path, reason: str) -> ModelFilesError:
-    """The error of a model that is whole but needs what Embedway does not do."""
-    return ModelFilesError(f"The model in {folder} is not supported yet: {reason}.")

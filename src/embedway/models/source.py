@@ -37,10 +37,13 @@ DESCRIPTIONS = [
     "config_sentence_transformers.json",
     "sentence_*_config.json",
     "[0-9]*_*/config.json",
+    "[0-9]*_*/model.safetensors",
+    "sparse_linear.*",
+    "colbert_linear.*",
     "tokenizer.json",
     "tokenizer_config.json",
 ]
-"""Patterns of the files beside the weights that say how a vector is made."""
+"""Patterns of the files beside the network's weights that say how a vector is made."""
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -155,7 +158,10 @@ def whole(files: ModelFiles, *, bare: bool) -> bool:
     needed = [CONFIG, "tokenizer.json", *([] if bare else [MODULES])]
     if (files.folder / MODULES).is_file():
         modules = read_json(files.folder / MODULES, list[dict[str, Any]])
-        needed += [f"{each.get('path')}/{CONFIG}" for each in modules if str(each.get("type")).endswith("Pooling")]
+        for module in modules:
+            kind, path = str(module.get("type")).rpartition(".")[2], module.get("path")
+            needed += [f"{path}/{CONFIG}"] if kind in ("Pooling", "Dense") else []
+            needed += [f"{path}/{WEIGHTS}"] if kind == "Dense" else []
     try:
         files.weights()
     except ModelFilesError:

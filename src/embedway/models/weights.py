@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from embedway.errors import ModelFilesError
 from embedway.models.bundled import weights_header
+from embedway.models.pickled import read_tensors
 
 KINDS: Mapping[str, npt.DTypeLike] = MappingProxyType(
     {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
@@ -43,17 +44,26 @@ class Weights:
     """A model's tensors.
 
     The first of `prefixes` that the names have is put before a name that is not there without: a checkpoint saved from
-    a task model carries its encoder as `bert.…`, one saved from the bare encoder does not.
+    a task model carries its encoder as `bert.…`, one saved from the bare encoder does not. `mounts` are further files,
+    whose names get what they are mounted under and a dot before them.
     """
 
-    def __init__(self, files: Sequence[Path], prefixes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, files: Sequence[Path], prefixes: Sequence[str] = (), mounts: Mapping[str, Path] = MappingProxyType({})
+    ) -> None:
         self._where: dict[str, _Place] = {}
+        self._few: dict[str, npt.NDArray[np.float32]] = {}
         for path in files:
             self._where.update(_places(path))
+        for name, path in mounts.items():
+            if path.suffix == ".safetensors":
+                self._where.update({f"{name}.{key}": place for key, place in _places(path).items()})
+            else:
+                self._few.update({f"{name}.{key}": tensor for key, tensor in read_tensors(path).items()})
         self._prefix = next((p for p in prefixes if any(name.startswith(p) for name in self._where)), "")
 
     def __contains__(self, name: str) -> bool:
-        return self._full(name) in self._where
+        return name in self._few or self._full(name) in self._where
 
     def tensor(self, name: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.float32]:
         """The tensor as float32. Raises `ModelFilesError` when it is absent, not of `shape`, or of an unknown kind."""
@@ -63,14 +73,14 @@ class Weights:
         """The tensor in the format of the file, without a copy. Raises as `tensor` does."""
         full = self._full(name)
         place = self._where.get(full)
+        if name in self._few:
+            self._check_shape(name, self._few[name].shape, shape)
+            return self._few[name]
         if place is None:
             raise ModelFilesError(
                 f"The weights hold no tensor '{full}': the file is not complete, or of another family."
             )
-        if shape is not None and place.shape != shape:
-            raise ModelFilesError(
-                f"The tensor '{full}' has shape {list(place.shape)}, but the config asks for {list(shape)}."
-            )
+        self._check_shape(full, place.shape, shape)
         if place.kind not in KINDS:
             raise ModelFilesError(
                 f"The tensor '{full}' is stored as {place.kind}, which is not supported; use weights in "
@@ -83,6 +93,12 @@ class Weights:
         for file in {id(place.file): place.file for place in self._where.values()}.values():
             if hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
+
+    def _check_shape(self, name: str, found: tuple[int, ...], wanted: tuple[int, ...] | None) -> None:
+        if wanted is not None and found != wanted:
+            raise ModelFilesError(
+                f"The tensor '{name}' has shape {list(found)}, but the config asks for {list(wanted)}."
+            )
 
     def _full(self, name: str) -> str:
         return name if name in self._where else self._prefix + name

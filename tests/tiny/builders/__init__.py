@@ -9,7 +9,7 @@ from importlib import import_module
 
 from .builder import Builder
 
-MODULES = ("decoders", "encoders")
+MODULES = ("decoders", "encoders", "heads")
 
 
 def builders() -> dict[str, Builder]:

@@ -19,12 +19,13 @@ LIMIT_TOKENS = 48
 
 @dataclass(frozen=True)
 class Builder:
-    """`build(folder)` writes the model; `tokenizer` names a file of `tokenizers/`."""
+    """`build(folder)` writes the model; `tokenizer` names a file of `tokenizers/`, `task` a function of `reference`."""
 
     name: str
     tokenizer: str
     build: Callable[[Path], None]
     dtype: str = "float32"
+    task: str = "embed"
 
 
 def fast_tokenizer(kind: str) -> PreTrainedTokenizerFast:
@@ -36,6 +37,7 @@ def fast_tokenizer(kind: str) -> PreTrainedTokenizerFast:
             "sep_token": "[SEP]",
             "pad_token": "[PAD]",
             "mask_token": "[MASK]",
+            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         },
         "roberta": {
             "unk_token": "<unk>",

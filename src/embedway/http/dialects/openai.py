@@ -15,7 +15,7 @@ from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unauthenticated, Unavailable
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.exchange import Exchange
-from embedway.types import Agreement, EmbedCall, EmbedResult, ModelStatus, Role, Text
+from embedway.types import Agreement, EmbedCall, EmbedResult, Facts, ModelStatus, Role, Task, Text
 from embedway.vectors import encode_base64
 
 MAX_INPUTS = 2048
@@ -241,11 +241,17 @@ def _row(name: str, status: ModelStatus) -> ModelRow:
         owned_by="infinity",
         created=status.created_s,
         backend=facts.backend if facts else "none",
-        capabilities=["embed"],
+        capabilities=_capabilities(facts) if facts else ["embed"],
         root=status.spec.name,
         ready=status.ready,
         dtype=facts.dtype if facts else None,
-        dimensions=facts.dimensions if facts else None,
+        dimensions=(facts.dimensions or None) if facts else None,
         max_tokens=facts.max_tokens if facts else None,
         agreement=facts.agreement if facts else None,
     )
+
+
+def _capabilities(facts: Facts) -> list[str]:
+    """What a model is for, in infinity's words."""
+    words: Mapping[Task, str] = {"embedding": "embed", "rerank": "rerank", "classify": "classify"}
+    return [word for task, word in words.items() if task in facts.tasks]

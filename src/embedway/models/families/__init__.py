@@ -17,24 +17,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import ModuleType
 
-from embedway.errors import ModelFilesError
-from embedway.models.families import bert, gemma3, llama
+from embedway.errors import UnsupportedModel
+from embedway.models.families import bert, distilbert, gemma3, gte, llama, modernbert, mpnet, nomic, roberta
 
 FAMILIES: Mapping[str, ModuleType] = {
     "bert": bert,
+    "camembert": roberta,
+    "distilbert": distilbert,
+    "ernie": bert,
     "gemma3_text": gemma3,
+    "gte": gte,
     "llama": llama,
     "mistral": llama,
+    "modernbert": modernbert,
+    "mpnet": mpnet,
+    "new": gte,
+    "nomic_bert": nomic,
     "qwen2": llama,
     "qwen3": llama,
+    "roberta": roberta,
+    "xlm-roberta": roberta,
 }
 """The modules by `model_type`."""
 
 
 def find_family(name: str) -> ModuleType:
-    """The family's module. Raises `ModelFilesError` for one that is not written here."""
+    """The family's module. Raises `UnsupportedModel` for one that is not written here."""
     if name not in FAMILIES:
-        raise ModelFilesError(
+        raise UnsupportedModel(
             f"The architecture '{name}' is not supported; supported are {', '.join(sorted(FAMILIES))}."
         )
     return FAMILIES[name]

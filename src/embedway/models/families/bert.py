@@ -1,4 +1,7 @@
-"""BERT: Devlin et al. 2018 (arXiv:1810.04805); tensor names as `transformers.BertModel` saves them."""
+"""BERT: Devlin et al. 2018 (arXiv:1810.04805); tensor names as `transformers.BertModel` saves them.
+
+ERNIE (Sun et al. 2019, arXiv:1904.09223) is the same network under another name where it has no task embeddings.
+"""
 
 from __future__ import annotations
 
@@ -6,53 +9,84 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from embedway.errors import ModelFilesError
+from embedway.models.families import encoder
 from embedway.models.families.ops import Ops, Packed
 
 T = TypeVar("T")
 
-PREFIXES = ("bert.",)
-_ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
+PREFIXES = ("bert.", "ernie.")
+SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+"""What every config of these families must say."""
 
 
 def check(config: Mapping[str, Any]) -> None:
     """Raise `ModelFilesError` for a config that this code would answer wrongly."""
+    encoder.require(config, *SIZES, "max_position_embeddings")
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise ModelFilesError(
-            "This BERT model uses relative positions, which are not supported: serve one with absolute ones."
+            "This model uses relative positions, which are not supported here: serve one with absolute ones."
         )
-    if config.get("hidden_act", "gelu") not in _ACTIVATIONS:
-        raise ModelFilesError(
-            f"hidden_act '{config['hidden_act']}' is not supported; known are {', '.join(_ACTIVATIONS)}."
-        )
-    if config["hidden_size"] % config["num_attention_heads"]:
-        raise ModelFilesError("hidden_size is not a multiple of num_attention_heads: config.json is damaged.")
+    encoder.check_absent(config, "is_decoder", "use_task_id")
+    encoder.check_sizes(config, sizes(config))
 
 
 def encode(ops: Ops[T], config: Mapping[str, Any], tokens: Packed[T]) -> T:
     """Hidden states of the last layer, `[n, hidden_size]`."""
-    width, eps = config["hidden_size"], config.get("layer_norm_eps", 1e-12)
+    return layers(ops, config, embed(ops, config, tokens, tokens.positions))
+
+
+def classify(ops: Ops[T], config: Mapping[str, Any], hidden: T) -> T:
+    """Logits of `BertForSequenceClassification`, `[items, labels]`."""
+    return encoder.pooled_labels(ops, config, config["hidden_size"], hidden)
+
+
+def predict(ops: Ops[T], config: Mapping[str, Any], hidden: T) -> T:
+    """Logits of `BertForMaskedLM`, `[n, vocab_size]`."""
+    width, name = config["hidden_size"], "cls.predictions"
+    x = ops.linear(f"{name}.transform.dense", hidden, width, width)
+    x = encoder.activate(ops, config.get("hidden_act", "gelu"), x)
+    x = ops.layer_norm(f"{name}.transform.LayerNorm", x, width, sizes(config).eps)
+    biases = (f"{name}.bias", f"{name}.decoder.bias")
+    return encoder.project(ops, config, x, width, "embeddings.word_embeddings", f"{name}.decoder", biases)
+
+
+def embed(ops: Ops[T], config: Mapping[str, Any], tokens: Packed[T], positions: T) -> T:
+    """Tokens, their positions and types, added and normalised: `[n, hidden_size]`."""
+    width = config["hidden_size"]
     x = ops.embedding("embeddings.word_embeddings.weight", config["vocab_size"], width, tokens.ids)
-    positions = config["max_position_embeddings"]
-    x = ops.add(x, ops.embedding("embeddings.position_embeddings.weight", positions, width, tokens.positions))
+    rows = config["max_position_embeddings"]
+    x = ops.add(x, ops.embedding("embeddings.position_embeddings.weight", rows, width, positions))
     kinds = config.get("type_vocab_size", 2)
     x = ops.add(x, ops.embedding("embeddings.token_type_embeddings.weight", kinds, width, tokens.types))
-    x = ops.layer_norm("embeddings.LayerNorm", x, width, eps)
+    return ops.layer_norm("embeddings.LayerNorm", x, width, sizes(config).eps)
+
+
+def layers(ops: Ops[T], config: Mapping[str, Any], x: T) -> T:
+    """All layers, `[n, hidden_size]` -> `[n, hidden_size]`."""
     for index in range(config["num_hidden_layers"]):
-        x = _layer(ops, config, f"encoder.layer.{index}", x)
+        x = encoder.layer(ops, _names(f"encoder.layer.{index}"), sizes(config), x)
     return x
 
 
-def _layer(ops: Ops[T], config: Mapping[str, Any], name: str, x: T) -> T:
-    width, inner = config["hidden_size"], config["intermediate_size"]
-    heads, eps = config["num_attention_heads"], config.get("layer_norm_eps", 1e-12)
-    q, k, v = (ops.linear(f"{name}.attention.self.{part}", x, width, width) for part in ("query", "key", "value"))
-    attended = ops.linear(f"{name}.attention.output.dense", ops.attention(q, k, v, heads), width, width)
-    x = ops.layer_norm(f"{name}.attention.output.LayerNorm", ops.add(attended, x), width, eps)
-    wide = _activate(ops, config.get("hidden_act", "gelu"), ops.linear(f"{name}.intermediate.dense", x, width, inner))
-    return ops.layer_norm(
-        f"{name}.output.LayerNorm", ops.add(ops.linear(f"{name}.output.dense", wide, inner, width), x), width, eps
+def sizes(config: Mapping[str, Any]) -> encoder.Sizes:
+    """Of a layer, as the config has them."""
+    return encoder.Sizes(
+        width=config["hidden_size"],
+        inner=config["intermediate_size"],
+        heads=config["num_attention_heads"],
+        eps=config.get("layer_norm_eps", 1e-12),
+        activation=config.get("hidden_act", "gelu"),
     )
 
 
-def _activate(ops: Ops[T], kind: str, x: T) -> T:
-    return ops.relu(x) if kind == "relu" else ops.gelu(x, approximate=kind != "gelu")
+def _names(name: str) -> encoder.Names:
+    return encoder.Names(
+        query=f"{name}.attention.self.query",
+        key=f"{name}.attention.self.key",
+        value=f"{name}.attention.self.value",
+        out=f"{name}.attention.output.dense",
+        attended_norm=f"{name}.attention.output.LayerNorm",
+        widen=f"{name}.intermediate.dense",
+        narrow=f"{name}.output.dense",
+        norm=f"{name}.output.LayerNorm",
+    )

@@ -43,6 +43,24 @@ class Ops(Protocol[T]):
     def embedding(self, name: str, rows: int, width: int, ids: T) -> T:
         """Rows of the table `name` `[rows, width]` at `ids` -> `[n, width]`."""
 
+    def has(self, name: str) -> bool:
+        """Whether the checkpoint has a tensor of this name: some families are stored in more than one way."""
+
+    def numbers(self, name: str, shape: tuple[int, ...]) -> Floats:
+        """The tensor `name` itself, where a family computes with it before it runs."""
+
+    def shift(self, ids: T, by: int) -> T:
+        """`ids + by`, int32 `[n]`."""
+
+    def count(self, positions: T, ids: T, skipped: int) -> T:
+        """Places within their item, int32 `[n]`, from 1, of the ids other than `skipped`, which itself gets 0.
+
+        `positions` are the plain ones of `Packed`, from 0.
+        """
+
+    def plus(self, name: str, x: T, width: int) -> T:
+        """`x` `[n, width]` plus the tensor `name` `[width]`."""
+
     def linear(self, name: str, x: T, width_in: int, width_out: int, bias: bool = True) -> T:
         """`x @ name.weight.T + name.bias`: `[n, width_in]` -> `[n, width_out]`."""
 

@@ -1,0 +1,306 @@
+"""The vocabulary of `models.families.ops`, eagerly in torch on packed tokens: no padding, in attention neither.
+
+The items of a batch stand sorted by length, so those of one length are a plain slice `[items * length, width]`, and
+seeing it as `[items, length, width]` costs nothing: that is how attention and pooling run wherever there is no kernel
+for items of different lengths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import torch
+from torch.nn import functional
+
+from embedway.models.families.ops import Floats, Pooling
+from embedway.models.weights import Weights
+from embedway.types import Features
+
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # before torch 2.10
+    varlen_attn = None
+
+Tensor = Any
+DEEPEST_HEAD = 256
+"""The widest head that the kernel for items of different lengths takes."""
+
+
+class TorchWeights:
+    """A model's tensors on its device in its precision, each brought there once, from the mapped file."""
+
+    def __init__(self, weights: Weights, device: Any, dtype: Any, max_tokens: int) -> None:
+        self.device, self.dtype = device, dtype
+        self._weights = weights
+        self._max_tokens = max_tokens
+        self._kept: dict[tuple[str, Any], Tensor] = {}
+        self._turns: dict[bytes, tuple[Tensor, Tensor]] = {}
+
+    def tensor(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
+        """Raises `ModelFilesError` when it is absent or not of `shape`."""
+        key = name, dtype or self.dtype
+        if key not in self._kept:
+            self._kept[key] = from_file(self._weights.stored(name, shape)).to(self.device, key[1])
+        return self._kept[key]
+
+    def has(self, name: str) -> bool:
+        return name in self._weights
+
+    def numbers(self, name: str, shape: tuple[int, ...]) -> Floats:
+        """As float32, for what is computed before the network runs."""
+        return self._weights.tensor(name, shape)
+
+    def turns(self, frequencies: Floats, factor: float) -> tuple[Tensor, Tensor]:
+        """Cosine and sine for every position, float32 `[max_tokens, 1, r]`."""
+        key = frequencies.tobytes() + np.float32(factor).tobytes()
+        if key not in self._turns:
+            angles = np.arange(self._max_tokens, dtype=np.float32)[:, None, None] * frequencies
+            cosine, sine = (
+                torch.from_numpy(of(angles) * np.float32(factor)).to(self.device) for of in (np.cos, np.sin)
+            )
+            self._turns[key] = cosine, sine
+        return self._turns[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Items of one length that stand one behind the other, from packed row `start` on."""
+
+    start: int
+    items: int
+    length: int
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.start, self.start + self.items * self.length)
+
+
+class TorchTokens:
+    """A batch on the device, shortest item first. `rows` says where each batch index stands in that order, `first` at
+    which packed row it begins.
+    """
+
+    def __init__(self, batch: Sequence[Features], device: Any) -> None:
+        order = sorted(range(len(batch)), key=lambda index: batch[index].cost)
+        lengths = [batch[index].cost for index in order]
+        ends = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+        rows = np.empty(len(batch), dtype=np.int64)
+        rows[order] = np.arange(len(batch))
+        zeros = np.zeros(lengths[-1], dtype=np.int32)
+        kinds = [batch[index].types for index in order]
+        self.ids = _send(np.concatenate([batch[index].ids for index in order]), device)
+        self.positions = _send(np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]), device)
+        self.types = _send(
+            np.concatenate([zeros[:n] if kind is None else kind for kind, n in zip(kinds, lengths, strict=True)]),
+            device,
+        )
+        self.first = ends[:-1][rows]
+        self.ends = _send(ends, device)
+        self.rows = _send(rows, device)
+        self.longest = lengths[-1]
+        self.runs = tuple(_runs(lengths))
+
+
+class TorchOps:
+    """One pass over one batch: the tensors of `weights`, the tokens of `tokens`, both on one device."""
+
+    def __init__(self, weights: TorchWeights, tokens: TorchTokens) -> None:
+        self.tokens = tokens
+        self._weights = weights
+        self._masks: dict[tuple[int, bool, int | None, bytes | None], Tensor] = {}
+
+    def has(self, name: str) -> bool:
+        return self._weights.has(name)
+
+    def numbers(self, name: str, shape: tuple[int, ...]) -> Floats:
+        return self._weights.numbers(name, shape)
+
+    def shift(self, ids: Tensor, by: int) -> Tensor:
+        return ids + by
+
+    def count(self, positions: Tensor, ids: Tensor, skipped: int) -> Tensor:
+        kept = (ids != skipped).to(torch.int32)
+        so_far = torch.cumsum(kept, 0, dtype=torch.int32)
+        rows = torch.arange(len(ids), device=ids.device, dtype=torch.int32)
+        before = (so_far - kept)[rows - positions]
+        return (so_far - before) * kept
+
+    def plus(self, name: str, x: Tensor, width: int) -> Tensor:
+        return x + self._weights.tensor(name, (width,))
+
+    def embedding(self, name: str, rows: int, width: int, ids: Tensor) -> Tensor:
+        return functional.embedding(ids, self._weights.tensor(name, (rows, width)))
+
+    def linear(self, name: str, x: Tensor, width_in: int, width_out: int, bias: bool = True) -> Tensor:
+        matrix = self._weights.tensor(f"{name}.weight", (width_out, width_in))
+        return functional.linear(x, matrix, self._weights.tensor(f"{name}.bias", (width_out,)) if bias else None)
+
+    def layer_norm(self, name: str, x: Tensor, width: int, eps: float, bias: bool = True) -> Tensor:
+        weight = self._weights.tensor(f"{name}.weight", (width,))
+        shift = self._weights.tensor(f"{name}.bias", (width,)) if bias else None
+        return functional.layer_norm(x, (width,), weight, shift, eps)  # its sums are float32 in every precision
+
+    def rms_norm(self, name: str, x: Tensor, width: int, eps: float, offset: float = 0.0) -> Tensor:
+        weight = self._weights.tensor(f"{name}.weight", (width,), torch.float32) + offset
+        parts = x.float().unflatten(-1, (-1, width))
+        return functional.rms_norm(parts, (width,), weight, eps).flatten(-2).to(x.dtype)
+
+    def rotary(self, x: Tensor, heads: int, frequencies: Floats, factor: float = 1.0) -> Tensor:
+        cosine, sine = (table[self.tokens.positions] for table in self._weights.turns(frequencies, factor))
+        turned = len(frequencies)
+        parts = x.unflatten(-1, (heads, -1)).float()
+        first, second, rest = parts[..., :turned], parts[..., turned : 2 * turned], parts[..., 2 * turned :]
+        whole = torch.cat([first * cosine - second * sine, second * cosine + first * sine, rest], -1)
+        return whole.flatten(-2).to(x.dtype)
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
+
+    def multiply(self, a: Tensor, b: Tensor) -> Tensor:
+        return a * b
+
+    def scale(self, x: Tensor, factor: float) -> Tensor:
+        return x * factor
+
+    def split(self, x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
+        return list(torch.split(x, list(widths), -1))
+
+    def gelu(self, x: Tensor, approximate: bool = False) -> Tensor:
+        return functional.gelu(x, approximate="tanh" if approximate else "none")
+
+    def relu(self, x: Tensor) -> Tensor:
+        return functional.relu(x)
+
+    def silu(self, x: Tensor) -> Tensor:
+        return functional.silu(x)
+
+    def tanh(self, x: Tensor) -> Tensor:
+        return torch.tanh(x)
+
+    def attention(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        kv_heads: int | None = None,
+        scale: float | None = None,
+        causal: bool = False,
+        window: int | None = None,
+        bias: Floats | None = None,
+    ) -> Tensor:
+        kv_heads = kv_heads or heads
+        parts = [x.unflatten(-1, (count, -1)) for x, count in ((q, heads), (k, kv_heads), (v, kv_heads))]
+        if window is not None and window + 1 >= self.tokens.longest:
+            window = None
+        if bias is None and fits_varlen(parts[0]):
+            return self._varlen(parts, scale, causal, window)
+        attended = [self._attend(run, parts, scale, causal, window, bias) for run in self.tokens.runs]
+        return torch.cat(attended).flatten(-2)
+
+    def pool(self, x: Tensor, how: Pooling) -> Tensor:
+        if how == "cls":
+            return x[self.tokens.ends[:-1]][self.tokens.rows]
+        if how == "last":
+            return x[self.tokens.ends[1:] - 1][self.tokens.rows]
+        return torch.cat([_pool(_items(x, run), how) for run in self.tokens.runs])[self.tokens.rows].to(x.dtype)
+
+    def normalize(self, x: Tensor) -> Tensor:
+        return functional.normalize(x.float(), dim=-1, eps=1e-12)
+
+    def _varlen(self, parts: Sequence[Tensor], scale: float | None, causal: bool, window: int | None) -> Tensor:
+        """The kernel for items of different lengths, FlashAttention-2 (Dao 2023, arXiv:2307.08691)."""
+        behind = -1 if window is None else window
+        ends, longest = self.tokens.ends, self.tokens.longest
+        q, k, v = (part.contiguous() for part in parts)
+        attended = varlen_attn(
+            *(q, k, v, ends, ends, longest, longest),
+            scale=scale,
+            window_size=(behind, 0 if causal else behind),
+            enable_gqa=q.shape[1] != k.shape[1],
+        )
+        return attended.flatten(-2)
+
+    def _attend(
+        self,
+        run: Run,
+        parts: Sequence[Tensor],
+        scale: float | None,
+        causal: bool,
+        window: int | None,
+        bias: Floats | None,
+    ) -> Tensor:
+        """`[items * length, heads, d]` for the items of one length."""
+        q, k, v = (_items(part, run).transpose(1, 2) for part in parts)
+        masked = window is not None or bias is not None
+        attended = functional.scaled_dot_product_attention(
+            *(q, k, v),
+            attn_mask=self._mask(run.length, causal, window, bias) if masked else None,
+            is_causal=causal and not masked,
+            scale=scale,
+            enable_gqa=q.shape[1] != k.shape[1],
+        )
+        return attended.transpose(1, 2).flatten(0, 1)
+
+    def _mask(self, length: int, causal: bool, window: int | None, bias: Floats | None) -> Tensor:
+        """What is added to the scores, `[length, length]`, or `[heads, length, length]` with a bias."""
+        key = length, causal, window, None if bias is None else bias.tobytes()
+        if key not in self._masks:
+            index = torch.arange(length, device=self._weights.device)
+            ahead = index[None, :] - index[:, None]
+            mask = torch.zeros((), device=self._weights.device)
+            if bias is not None:
+                reach = bias.shape[1] // 2
+                mask = torch.from_numpy(bias).to(self._weights.device)[:, ahead.clamp(-reach, reach) + reach]
+            if causal:
+                mask = torch.where(ahead > 0, -math.inf, mask)
+            if window is not None:
+                mask = torch.where(ahead.abs() > window, -math.inf, mask)
+            self._masks[key] = mask.to(self._weights.dtype)
+        return self._masks[key]
+
+
+def fits_varlen(q: Tensor) -> bool:
+    """Whether the kernel for items of different lengths takes queries `[n, heads, d]` of this kind."""
+    half = q.dtype in (torch.bfloat16, torch.float16)
+    modern = varlen_attn is not None and q.is_cuda and torch.cuda.get_device_capability(q.device) >= (8, 0)
+    return modern and half and q.shape[-1] % 8 == 0 and q.shape[-1] <= DEEPEST_HEAD
+
+
+def from_file(array: Any) -> Tensor:
+    """A tensor over the same memory; NumPy's bfloat16 is not torch's."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def _items(x: Tensor, run: Run) -> Tensor:
+    return x[run.rows].unflatten(0, (run.items, run.length))
+
+
+def _pool(x: Tensor, how: Pooling) -> Tensor:
+    """`[items, length, width]` -> float32 `[items, width]`."""
+    if how == "max":
+        return x.float().amax(1)
+    if how == "mean":
+        return x.float().mean(1)
+    places = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=torch.float32)
+    return (x.float() * places[:, None]).sum(1) / places.sum()
+
+
+def _runs(ascending: Sequence[int]) -> Iterator[Run]:
+    start = 0
+    for length, same in groupby(ascending):
+        run = Run(start, len(list(same)), length)
+        yield run
+        start = run.rows.stop
+
+
+def _send(array: Any, device: Any) -> Tensor:
+    return torch.from_numpy(array).to(device)
