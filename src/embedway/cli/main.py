@@ -90,13 +90,28 @@ def embed(
 @settings_flags(("model", "log_level"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--measure", is_flag=True, help="Open each model in int8 and compare its vectors with those in fp32.")
-def models(config: Path | None, as_json: bool, measure: bool, **flags: Any) -> None:
+@click.option("--known", is_flag=True, help="List the service ids and bundled models that are known by name instead.")
+def models(config: Path | None, as_json: bool, measure: bool, known: bool, **flags: Any) -> None:
     """List the configured models, where their files are, and what they can do. Downloads nothing."""
-    from embedway.cli.models import list_models
+    from embedway.cli.models import list_known, list_models
 
+    if known:
+        click.echo(list_known(as_json))
+        return
     settings = read_settings(config, flags)
     set_up_logging(settings.log_level, settings.log_format)
     click.echo(list_models(settings, as_json, measure))
+
+
+@cli.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--revision", help="A commit, branch or tag of the hub, for all of them.")
+def pull(names: tuple[str, ...], revision: str | None) -> None:
+    """Fetch models into the model cache, by service id, bundled name or hub id. What is there is not fetched again."""
+    from embedway.cli import pull as fetching
+
+    for line in fetching.pull(names, revision):
+        click.echo(line)
 
 
 def main() -> None:

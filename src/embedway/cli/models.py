@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from embedway.errors import SetupError
+from embedway.models.bundled import BUNDLED
+from embedway.models.recipe import read_recipe
+from embedway.models.services import SERVICES, Service
+from embedway.models.source import find_model
 from embedway.settings import Settings
 from embedway.types import Agreement, ModelSpec
 
+_KNOWN = ("name", "task", "languages", "dimensions", "max_tokens", "weights", "certainty", "local")
 _COLUMNS = ("name", "aliases", "source", "origin", "family", "dimensions", "max_tokens", "int8", "problem")
 
 
@@ -22,19 +28,65 @@ def list_models(settings: Settings, as_json: bool, measured: bool) -> str:
     """
     os.environ["HF_HUB_OFFLINE"] = "1"  # looking is not fetching
     rows = [_row(spec, measured) for spec in settings.model]
+    return _render(_COLUMNS, rows, as_json)
+
+
+def list_known(as_json: bool) -> str:
+    """Every service id and bundled model that is known by name, and whether its files are on this machine."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # looking is not fetching
+    rows = [_known_service(service) for service in SERVICES.values()]
+    rows += [
+        {
+            "name": name,
+            "task": "embedding",
+            "languages": "English",
+            "dimensions": None,
+            "max_tokens": None,
+            "weights": model.repository,
+            "certainty": "bundled",
+            "local": _local(name),
+        }
+        for model in BUNDLED
+        for name in sorted(model.names)
+        if "/" not in name
+    ]
+    return _render(_KNOWN, rows, as_json)
+
+
+def _known_service(service: Service) -> dict[str, Any]:
+    return {
+        "name": service.id,
+        "task": service.task,
+        "languages": service.languages,
+        "dimensions": service.dimensions,
+        "max_tokens": service.max_tokens,
+        "weights": service.weights or ", ".join(service.stand_ins) or None,
+        "certainty": service.certainty,
+        "local": _local(service.weights) if service.weights else False,
+    }
+
+
+def _local(source: str) -> bool:
+    try:
+        find_model(source)
+    except SetupError:
+        return False
+    return True
+
+
+def _render(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], as_json: bool) -> str:
+    """A table, or one JSON object a line."""
     if as_json:
         return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    table = [_COLUMNS, *([str(row[column]) if row[column] is not None else "-" for column in _COLUMNS] for row in rows)]
-    widths = [max(len(line[index]) for line in table) for index in range(len(_COLUMNS))]
+    cells = [[str(row[column]) if row[column] is not None else "-" for column in columns] for row in rows]
+    table = [list(columns), *cells]
+    widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
     )
 
 
 def _row(spec: ModelSpec, measured: bool) -> dict[str, Any]:
-    from embedway.models.recipe import read_recipe
-    from embedway.models.source import find_model
-
     row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {
         "name": spec.name,
         "aliases": ",".join(spec.aliases) or None,

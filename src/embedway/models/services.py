@@ -1,7 +1,7 @@
 """The service ids of the AI Search Open Platform: what is known of each, and which open weights can answer it.
 
-Limits, dimensions and languages are those of the vendor's text-embedding document. Which weights the vendor runs is not
-published for most ids; `certainty` says on what the answer rests.
+Limits, dimensions and languages are those of the vendor's documents. Which weights the vendor runs is not published for
+most ids; `certainty` says on what the answer rests.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from embedway.errors import SetupError
-from embedway.types import Task
+from embedway.errors import ModelFilesError, SetupError
 
+ServiceTask = Literal["embedding", "sparse", "multimodal", "rerank", "multimodal rerank", "reduction"]
 Certainty = Literal["documented", "inferred", "stand_in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service id. `max_tokens` is the longest text, `qps` the vendor's limit for an account where it states one.
+    """One service id. `max_tokens` is the longest text, `dimensions` the vector's length, `qps` the limit for an account;
+    each None where the document states none.
 
     `weights` is the hub id of the model behind it and None where none is public. `certainty`: the vendor says so
     (documented), names and limits coincide (inferred), or no weights are public and only others of the same length can
@@ -27,10 +28,10 @@ class Service:
     """
 
     id: str
-    task: Task
+    task: ServiceTask
     languages: str
-    max_tokens: int
-    dimensions: int
+    max_tokens: int | None
+    dimensions: int | None
     qps: int | None
     weights: str | None
     certainty: Certainty
@@ -38,7 +39,9 @@ class Service:
 
 
 def deploy_hint(service: Service) -> str:
-    """One sentence on how to deploy the service."""
+    """One sentence on how to deploy the service, or on why this version cannot."""
+    if service.task != "embedding":
+        return f"'{service.id}' is a service for {service.task}, which this version does not serve."
     source = service.weights or next(iter(service.stand_ins), "<folder>")
     stand_in = ", stand_in = true" if service.weights is None else ""
     return (
@@ -47,12 +50,24 @@ def deploy_hint(service: Service) -> str:
     )
 
 
+def weights_of(service: Service) -> str:
+    """The hub id of the weights behind the service. Raises `ModelFilesError` naming stand-ins where none are public."""
+    if service.weights is not None:
+        return service.weights
+    choice = f"; choose a stand-in: {', '.join(service.stand_ins)}" if service.stand_ins else ""
+    example = service.stand_ins[0] if service.stand_ins else "FOLDER"
+    raise ModelFilesError(
+        f"No weights of '{service.id}' are public{choice}. Serve one under this name with "
+        f"--model {service.id}={example}, and stand_in = true in its [[model]] block where it differs."
+    )
+
+
 def check_fits(service: Service, dimensions: int, max_tokens: int) -> None:
     """Raise `SetupError` when a model differs from what clients of the id rely on: its length, or a smaller limit."""
     differs = []
-    if dimensions != service.dimensions:
+    if service.dimensions is not None and dimensions != service.dimensions:
         differs.append(f"has {dimensions} dimensions instead of {service.dimensions}")
-    if max_tokens < service.max_tokens:
+    if service.max_tokens is not None and max_tokens < service.max_tokens:
         differs.append(f"reads {max_tokens} tokens instead of {service.max_tokens}")
     if differs:
         raise SetupError(
@@ -127,5 +142,119 @@ _TEXT = (
     ),
 )
 
-SERVICES: Mapping[str, Service] = MappingProxyType({service.id: service for service in _TEXT})
+_FURTHER = (
+    Service(
+        id="ops-text-sparse-embedding-001",
+        task="sparse",
+        languages="100+",
+        max_tokens=8192,
+        dimensions=None,
+        qps=50,
+        weights="BAAI/bge-m3",
+        certainty="inferred",  # the sample's token ids are XLM-RoBERTa's; limits are those of the dense sibling
+    ),
+    Service(
+        id="ops-m2-encoder",
+        task="multimodal",
+        languages="Chinese, English",
+        max_tokens=None,
+        dimensions=768,
+        qps=10,
+        weights=None,  # by its name and length the M2 encoder of 0.4 billion parameters, which needs code of its own
+        certainty="stand_in",
+    ),
+    Service(
+        id="ops-m2-encoder-large",
+        task="multimodal",
+        languages="Chinese, English",
+        max_tokens=None,
+        dimensions=1024,
+        qps=10,
+        weights=None,
+        certainty="stand_in",
+    ),
+    Service(
+        id="ops-gme-qwen2-vl-2b-instruct",
+        task="multimodal",
+        languages="Chinese, English",
+        max_tokens=None,
+        dimensions=1536,
+        qps=None,
+        weights="Alibaba-NLP/gme-Qwen2-VL-2B-Instruct",
+        certainty="inferred",  # the id is the model's own name
+    ),
+    Service(
+        id="ops-mm-embedding-v1-2b",
+        task="multimodal",
+        languages="multilingual",
+        max_tokens=None,
+        dimensions=1536,
+        qps=None,
+        weights="OpenSearch-AI/Ops-MM-embedding-v1-2B",
+        certainty="documented",
+    ),
+    Service(
+        id="ops-mm-embedding-v1-7b",
+        task="multimodal",
+        languages="multilingual",
+        max_tokens=None,
+        dimensions=3584,
+        qps=None,
+        weights="OpenSearch-AI/Ops-MM-embedding-v1-7B",
+        certainty="documented",
+    ),
+    Service(
+        id="ops-bge-reranker-larger",
+        task="rerank",
+        languages="Chinese, English",
+        max_tokens=512,
+        dimensions=None,
+        qps=20,
+        weights="BAAI/bge-reranker-large",
+        certainty="inferred",  # documented as a BGE model; which one follows from the languages and the limit
+    ),
+    Service(
+        id="ops-text-reranker-001",
+        task="rerank",
+        languages="Chinese, English",
+        max_tokens=512,
+        dimensions=None,
+        qps=None,
+        weights=None,
+        certainty="stand_in",
+        stand_ins=("BAAI/bge-reranker-v2-m3", "Alibaba-NLP/gte-multilingual-reranker-base"),
+    ),
+    Service(
+        id="ops-qwen3-reranker-0.6b",
+        task="rerank",
+        languages="100+",
+        max_tokens=32_768,
+        dimensions=None,
+        qps=None,
+        weights="Qwen/Qwen3-Reranker-0.6B",
+        certainty="inferred",
+    ),
+    Service(
+        id="ops-mm-reranker-001",
+        task="multimodal rerank",
+        languages="Chinese, English",
+        max_tokens=None,
+        dimensions=None,
+        qps=20,
+        weights=None,
+        certainty="stand_in",
+    ),
+    Service(
+        id="ops-embedding-dim-reduction-001",
+        task="reduction",
+        languages="any",
+        max_tokens=None,
+        dimensions=None,
+        qps=50,
+        weights=None,
+        certainty="stand_in",
+    ),
+)
+
+SERVICES: Mapping[str, Service] = MappingProxyType({service.id: service for service in (*_TEXT, *_FURTHER)})
 """Every known service by its id."""

@@ -21,6 +21,7 @@ import msgspec
 
 from embedway.errors import ModelFilesError
 from embedway.models.bundled import Bundled, bundled, differing, file_sha256, weights_fingerprint, weights_header
+from embedway.models.services import SERVICES, weights_of
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's library reads it when it is imported, below
 
@@ -76,7 +77,8 @@ class _HubError(Exception):
 
 
 def find_model(source: str, revision: str | None = None) -> ModelFiles:
-    """Find the files of the model that `source` names: a folder, a bundled name or a hub id.
+    """Find the files of the model that `source` names: a folder, a bundled name, a hub id, or a service's id, which
+    stands for the weights that are believed to be behind it.
 
     `revision` is a commit, branch or tag of the hub. A bundled name without one means the published revision, and its
     files must have the published digests wherever they come from; with another one it is an ordinary hub id.
@@ -89,6 +91,8 @@ def find_model(source: str, revision: str | None = None) -> ModelFiles:
         raise ModelFilesError(f"{place} is a file; give the folder that holds the model's {CONFIG} and {WEIGHTS}.")
     if not HUB_ID.fullmatch(source):
         raise ModelFilesError(f"There is no folder {source!r}, and it cannot be the name of a model on the hub.")
+    if source in SERVICES:
+        source = weights_of(SERVICES[source])
     known = bundled(source)
     pinned = known if known and revision in (None, known.revision) else None
     repository, wanted = known.repository if known else source, revision or "main"
