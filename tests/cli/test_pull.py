@@ -61,6 +61,17 @@ def test_a_download_that_was_cut_off_goes_on(hub: Hub, tmp_path: Path) -> None:
     assert (folder / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
 
 
+def test_weights_that_arrive_otherwise(hub: Hub, tmp_path: Path) -> None:
+    """Another digest than the hub gives: refused, thrown away, and fetched anew the next time."""
+    repository = hub.add("org/tiny", write_model(tmp_path / "tiny"))
+    repository.digests["model.safetensors"] = "0" * 64
+    done = pull(hub, tmp_path / "home", "org/tiny")
+    assert done.returncode == 1
+    assert "another SHA-256" in done.stderr
+    del repository.digests["model.safetensors"]
+    assert pull(hub, tmp_path / "home", "org/tiny").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

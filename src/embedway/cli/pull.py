@@ -12,8 +12,8 @@ from embedway.types import ModelSpec
 def pull(names: Sequence[str], revision: str | None) -> list[str]:
     """Find or download each model; one line for each on what it is and where it lies.
 
-    A download that was cut off goes on where it stopped, and what came is checked against the hub's own digests, by
-    the hub's library. Raises `ModelFilesError` for the first that cannot be had or read.
+    A download that was cut off goes on where it stopped, and large files must have the digest that the hub gives for
+    them. Raises `ModelFilesError` for the first that cannot be had or read.
     """
     told = []
     for name in names:

@@ -19,9 +19,9 @@ Certainty = Literal["documented", "inferred", "stand_in"]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service id. `max_tokens` is the longest text, `dimensions` the vector's length, `qps` the limit for an account;
-    each None where the document states none.
+    """One service id. `max_tokens` is the longest text, `dimensions` the vector's length, `qps` an account's limit.
 
+    Each of these is None where the document states none.
     `weights` is the hub id of the model behind it and None where none is public. `certainty`: the vendor says so
     (documented), names and limits coincide (inferred), or no weights are public and only others of the same length can
     stand in (stand_in). `stand_ins` are hub ids, the nearest first; some read shorter texts than the id promises.

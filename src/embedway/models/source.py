@@ -209,11 +209,23 @@ def download(repository: str, revision: str, names: Sequence[str]) -> Path:
     folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
     described = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in DESCRIPTIONS)]
     for name in (*described, *weights):
-        hf_hub_download(repository, name, revision=folder.name)
+        check_digest(Path(hf_hub_download(repository, name, revision=folder.name)))
     if MODULES not in names:
         with suppress(EntryNotFoundError):  # asked for, so that the cache remembers that there is none
             hf_hub_download(repository, MODULES, revision=folder.name)
     return folder
+
+
+def check_digest(path: Path) -> None:
+    """Raise `ModelFilesError`, and throw the file away, where a large file is not the one that the hub described.
+
+    The hub's library looks at lengths alone, but keeps each large file under its SHA-256 as the hub gave it.
+    """
+    kept = path.resolve()
+    if re.fullmatch(r"[0-9a-f]{64}", kept.name) and file_sha256(kept) != kept.name:
+        path.unlink()
+        kept.unlink(missing_ok=True)
+        raise ModelFilesError(f"{path.name} did not arrive as the hub has it (another SHA-256): fetch it again.")
 
 
 def chosen_weights(repository: str, names: Sequence[str]) -> list[str]:
