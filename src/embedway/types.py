@@ -20,6 +20,8 @@ DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
 Activation = Literal["identity", "sigmoid", "softmax"]
 BackendName = Literal["auto", "openvino", "torch", "sentence"]
+Ranker = Literal["cross-encoder", "late-interaction", "embedder-late-interaction", "embedder-cosine"]
+"""How documents are ordered; the last two are an embedder's, which nobody trained to rank."""
 
 
 class Output(enum.Flag):
@@ -148,6 +150,8 @@ class Facts:
     """What the model's own library does with the logits."""
     device: str = "cpu"
     """Where it computes; models on different devices do not wait for each other."""
+    token_head: bool = False
+    """Whether its token vectors are made by a head trained for late interaction, or are its last hidden states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +183,15 @@ class Caller:
 class EmbedCall:
     """What is asked inside, whatever dialect it came in.
 
-    `dimensions` None means native. `deadline_s` is a point on the clock of `time.monotonic`.
+    `dimensions` None means native. `deadline_s` is a point on the clock of `time.monotonic`. `compare_with` float32
+    `[tokens, width]` are a query's token vectors: those of each item are then replaced by one score, how well they
+    cover the query, so that no more than one batch of token vectors is ever held.
     """
 
     model: str
     items: Sequence[Item]
     dimensions: int | None = None
+    compare_with: npt.NDArray[np.float32] | None = None
     flow: str = "anonymous"
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = None
@@ -222,6 +229,45 @@ class EmbedResult:
     def vectors(self) -> Sequence[Vector]:
         """The dense vectors, where they were asked for."""
         return [one.dense for one in self.outputs if one.dense is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class RankCall:
+    """A query and the documents to be ordered by how well they answer it.
+
+    `top_n` None means all. `raw` asks for what the model itself gives, without bringing it into [0, 1]. `instruction`
+    None means the model's own; only cross-encoders have one.
+    """
+
+    model: str
+    query: str
+    documents: Sequence[str]
+    top_n: int | None = None
+    raw: bool = False
+    instruction: str | None = None
+    flow: str = "anonymous"
+    priority: Priority = Priority.INTERACTIVE
+    deadline_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """`index` is the document's place in the call."""
+
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankResult:
+    """`ranked` is sorted, best first; equal scores keep the order of the call."""
+
+    model: str
+    ranked: Sequence[Ranked]
+    ranker: Ranker
+    usage: Usage
+    timings: Timings = field(default_factory=Timings)
+    stand_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
-"""What is done to a vector between the model and the wire: shorten, check, encode."""
+"""What is done to vectors and scores between the model and the wire: shorten, compare, activate, check, encode."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pybase64
 
 from embedway.errors import ModelFailed
-from embedway.types import Vector
+from embedway.types import Activation, Vector
+
+Floats = npt.NDArray[np.float32]
 
 
 def shorten(vector: Vector, dimensions: int | None) -> Vector:
@@ -21,6 +24,37 @@ def shorten(vector: Vector, dimensions: int | None) -> Vector:
     head = vector[:dimensions].astype(np.float64)
     norm = float(np.linalg.norm(head))
     return (head / norm if norm > 0 else head).astype(np.float32)
+
+
+def late_interaction(query: Floats, document: Floats) -> float:
+    """How well a document's token vectors cover a query's: the mean, over the query's tokens, of the largest cosine
+    with a token of the document. It lies in [-1, 1]; 0 where one of the two has no tokens.
+
+    MaxSim, Khattab & Zaharia 2020 (arXiv:2004.12832), section 3.3, with the mean in place of the sum, so that scores of
+    short and long queries can be compared. Both are `[tokens, width]` with rows of length 1.
+    """
+    if not len(query) or not len(document):
+        return 0.0
+    return float((query @ document.T).max(axis=1).mean())
+
+
+def unit_rows(rows: npt.NDArray[np.floating]) -> Floats:
+    """`[n, width]` with each row brought to length 1, in float32; a row of zeros stays."""
+    whole = np.asarray(rows, dtype=np.float32)
+    lengths = np.linalg.norm(whole, axis=1, keepdims=True)
+    return np.asarray(whole / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def activate(logits: Floats, activation: Activation) -> Floats:
+    """`[labels]` -> `[labels]`: logits as the model's own library shows them."""
+    if activation == "identity":
+        return logits
+    whole = logits.astype(np.float64)
+    if activation == "softmax":
+        powers = np.exp(whole - whole.max())
+        return np.asarray(powers / powers.sum(), dtype=np.float32)
+    smaller = np.exp(-np.abs(whole))  # never larger than 1, however far the logit is from 0
+    return np.asarray(np.where(whole >= 0, 1.0, smaller) / (1.0 + smaller), dtype=np.float32)
 
 
 def check_finite(vector: Vector) -> None:

@@ -13,7 +13,7 @@ import openvino
 
 from embedway.backends.agreement import measure
 from embedway.backends.openvino_ops import GraphOps
-from embedway.backends.packed import Computed, PackedBackend
+from embedway.backends.packed import Computed, PackedBackend, gives_hidden
 from embedway.backends.packing import Layout, lay_out
 from embedway.errors import SettingsError
 from embedway.models.families import find_family
@@ -103,6 +103,8 @@ def build_graph(weights: Weights, recipe: Recipe, dtype: DType = "fp32") -> open
     ops = GraphOps(weights, recipe.max_tokens, int8=dtype == "int8")
     hidden = family.encode(ops, recipe.config, ops.tokens)
     parts = attach(ops, recipe.heads, family, recipe.config, hidden)
+    if gives_hidden(recipe.heads):  # read by few; as an output it costs a copy, too little to measure
+        parts["hidden"] = hidden
     return openvino.Model([named(node, name) for name, node in parts.items()], ops.parameters, recipe.family)
 
 

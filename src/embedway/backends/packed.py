@@ -15,6 +15,7 @@ from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
 from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task
+from embedway.vectors import unit_rows
 
 Floats = npt.NDArray[np.float32]
 
@@ -22,7 +23,8 @@ Floats = npt.NDArray[np.float32]
 @dataclass(frozen=True, slots=True)
 class Computed:
     """What one pass gave, by the heads' names: `dense` and `scores` with a row for each item in the order of the batch,
-    `terms` and `tokens` with one for each packed token; `first` is the packed row where each item begins.
+    `terms` and `tokens` with one for each packed token, and `hidden` where `gives_hidden` says so; `first` is the
+    packed row where each item begins.
     """
 
     parts: Mapping[str, Floats]
@@ -45,6 +47,7 @@ class PackedBackend:
                 "they do not belong together."
             )
         self._heads = recipe.heads
+        self._special_ids = np.array(self._reader.special_ids, dtype=np.int32)
         self._typed = recipe.heads.scores is not None and recipe.heads.scores.typed
         scores = recipe.heads.scores
         self.facts = Facts(
@@ -59,6 +62,7 @@ class PackedBackend:
             labels=scores.labels if scores and len(scores.labels) > 1 else (),
             activation=scores.activation if scores else "identity",
             device=device,
+            token_head=recipe.heads.tokens is not None,
         )
 
     def prepare(self, item: Item) -> Features:
@@ -82,17 +86,22 @@ class PackedBackend:
 
     def _unpack(self, parts: Mapping[str, Floats], index: int, rows: slice, features: Features) -> Outputs:
         wanted = features.outputs
-        tokens = self._heads.tokens
         return Outputs(
             dense=parts["dense"][index] if Output.DENSE in wanted else None,
             scores=parts["scores"][index] if Output.SCORES in wanted else None,
             sparse=self._weigh(features, parts["terms"][rows, 0]) if Output.SPARSE in wanted else None,
-            tokens=parts["tokens"][rows][tokens.skipped :].copy() if tokens and Output.TOKENS in wanted else None,
+            tokens=self._token_vectors(features, parts, rows) if Output.TOKENS in wanted else None,
         )
+
+    def _token_vectors(self, features: Features, parts: Mapping[str, Floats], rows: slice) -> Floats:
+        """By the head for them; else the last hidden states of the tokens that stand for text, brought to length 1."""
+        if self._heads.tokens is not None:
+            return parts["tokens"][rows][self._heads.tokens.skipped :].copy()
+        return unit_rows(parts["hidden"][rows][~np.isin(features.ids, self._special_ids)])
 
     def _weigh(self, features: Features, weights: Floats) -> Sparse:
         """Each term once, with its largest weight; tokens that stand for no text have none."""
-        kept = (weights > 0) & ~np.isin(features.ids, self._reader.special_ids)
+        kept = (weights > 0) & ~np.isin(features.ids, self._special_ids)
         ids, places = np.unique(features.ids[kept], return_inverse=True)
         largest = np.zeros(len(ids), dtype=np.float32)
         np.maximum.at(largest, places, weights[kept])
@@ -110,7 +119,14 @@ def given(heads: Heads) -> Output:
     ):
         if head is not None:
             found |= output
-    return found
+    return found | Output.TOKENS if gives_hidden(heads) else found
+
+
+def gives_hidden(heads: Heads) -> bool:
+    """Whether the token vectors of a model with these heads are its last hidden states: an embedder's without a head
+    for them. A backend then adds the part `hidden`, `[n, width]`.
+    """
+    return heads.dense is not None and heads.tokens is None
 
 
 def tasks(heads: Heads) -> frozenset[Task]:

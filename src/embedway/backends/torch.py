@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from embedway.backends.packed import Computed, PackedBackend
+from embedway.backends.packed import Computed, PackedBackend, gives_hidden
 from embedway.backends.torch_ops import TorchOps, TorchTokens, TorchWeights
 from embedway.errors import SettingsError, SetupError
 from embedway.models.families import find_family
@@ -17,7 +17,7 @@ from embedway.models.heads import attach
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.weights import Weights
-from embedway.types import DType, Features, ModelSpec
+from embedway.types import DType, Features, ModelSpec, Output
 
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -68,7 +68,10 @@ class TorchBackend(PackedBackend):
         """The parts of the heads, and the packed row where each item begins."""
         ops = TorchOps(self._weights, TorchTokens(batch, self._device))
         hidden = self._family.encode(ops, self._recipe.config, ops.tokens)
-        return attach(ops, self._recipe.heads, self._family, self._recipe.config, hidden), ops.tokens.first
+        parts = attach(ops, self._recipe.heads, self._family, self._recipe.config, hidden)
+        if gives_hidden(self._recipe.heads) and any(Output.TOKENS in features.outputs for features in batch):
+            parts["hidden"] = hidden
+        return parts, ops.tokens.first
 
     def _give_back(self) -> None:
         if self._device.type == "cuda":

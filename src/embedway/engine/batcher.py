@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import math
 import time
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+import numpy as np
+
 from embedway.backends.base import Backend
 from embedway.engine.batch import Budget, take
 from embedway.engine.device import Device
@@ -18,7 +21,7 @@ from embedway.engine.ticket import Ticket, Waiting
 from embedway.errors import EmbedwayError, InvalidInput, ModelFailed, Overloaded, Unavailable
 from embedway.observe import Metrics
 from embedway.types import EmbedCall, Features, Item, Outputs, Timings
-from embedway.vectors import check_finite
+from embedway.vectors import Floats, check_finite, late_interaction
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class Batcher:
         `ModelFailed`, `Unavailable`."""
         reserved = sum(self._estimate(item) for item in call.items)
         self._admit(reserved, len(call.items))
-        ticket = Ticket(len(call.items))
+        ticket = Ticket(len(call.items), call.compare_with)
         try:
             started_s = time.monotonic()
             features = await self._prepare(call.items)
@@ -122,7 +125,10 @@ class Batcher:
             outputs = self._backend.run([waiting.features for waiting in batch])
             if len(outputs) != len(batch):
                 raise ModelFailed(f"The backend answered {len(outputs)} items of {len(batch)}.")
-            return [_checked(one) for one in outputs]
+            return [
+                _compared(_checked(one), waiting.ticket.compare_with)
+                for one, waiting in zip(outputs, batch, strict=True)
+            ]
         except Exception as error:  # whatever native code raises must not end the thread
             if len(batch) > 1:
                 half = len(batch) // 2
@@ -206,6 +212,14 @@ class Batcher:
 
 def _urgency(waiting: Waiting) -> float:
     return waiting.urgency_s
+
+
+def _compared(outcome: Outcome, query: Floats | None) -> Outcome:
+    """Token vectors replaced by how well they cover the query's, where one is given."""
+    if query is None or isinstance(outcome, EmbedwayError) or outcome.tokens is None:
+        return outcome
+    score = np.array([late_interaction(query, outcome.tokens)], dtype=np.float32)
+    return dataclasses.replace(outcome, tokens=None, scores=score)
 
 
 def _checked(outputs: Outputs) -> Outcome:

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from embedway.engine.batch import urgency
 from embedway.errors import EmbedwayError
 from embedway.types import Features, Outputs, Priority
+from embedway.vectors import Floats
 
 
 class Ticket:
     """Gathers the outputs of one call's items, which may travel in different batches.
 
-    Lives on the event loop; only `left` is read by the device's thread, which skips items whose caller has gone.
+    Lives on the event loop; only `left` is read by the device's thread, which skips items whose caller has gone, and
+    `compare_with`, a query's token vectors, which it compares the items' own with.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, compare_with: Floats | None = None) -> None:
         self.left = False
+        self.compare_with = compare_with
         self.queue_s = 0.0
         self.run_s = 0.0
         self._outputs: list[Outputs | None] = [None] * count
