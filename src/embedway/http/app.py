@@ -35,6 +35,7 @@ _EXPOSED = [
     "x-compute-tokens",
     "x-embedway-truncated",
     "x-embedway-ignored",
+    "x-embedway-ranker",
     "x-embedway-stand-in",
 ]
 
@@ -67,12 +68,15 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
-    routes: list[BaseRoute] = []
+    shared: dict[tuple[str, str], list[Operation]] = {}
     for operation in known:
-        endpoint = Endpoint(operation, access, limits, metrics).__call__
         for path in operation.paths:
-            ends = ("",) if path.endswith(":path}") else ("", "/")
-            routes += [Route(path + end, endpoint, methods=[operation.method]) for end in ends]
+            shared.setdefault((operation.method, path), []).append(operation)
+    routes: list[BaseRoute] = []
+    for (method, path), sharing in shared.items():
+        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+        ends = ("",) if path.endswith(":path}") else ("", "/")
+        routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
     return routes
 
 

@@ -12,6 +12,8 @@ from embedway.errors import BodyTimeout, BodyTooLarge, InvalidInput, Unsupported
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_NULL = msgspec.Raw(b"null")
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _JSON_TYPES = ("application/json", "text/json")
 
 
@@ -48,6 +50,15 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise InvalidInput(f"{message}.", path.rstrip("`") or "$") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"JSON parse error: {error}.") from error
+
+
+def given_keys(body: bytes) -> frozenset[str]:
+    """The keys of a JSON object whose value is not null; none for what is no JSON object."""
+    try:
+        values = _KEYS.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return frozenset()
+    return frozenset(key for key, value in values.items() if value != _NULL)
 
 
 async def _collect(request: Request, max_bytes: int) -> bytes:

@@ -27,7 +27,9 @@ def openapi(operations: Sequence[Operation], root_path: str, keyless: bool, prot
     for operation in operations:
         for number, path in enumerate(operation.paths):
             described = _describe(operation, number, path, references)
-            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[operation.method.lower()] = described
+            place = paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})
+            method = operation.method.lower()
+            place[method] = _either(place[method], described) if method in place else described
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -44,9 +46,9 @@ def openapi(operations: Sequence[Operation], root_path: str, keyless: bool, prot
     return document
 
 
-def _types(operations: Sequence[Operation]) -> list[type[msgspec.Struct]]:
-    """Every wire struct once. Two dialects may call theirs the same: msgspec tells them apart."""
-    found: dict[type[msgspec.Struct], None] = {}
+def _types(operations: Sequence[Operation]) -> list[Any]:
+    """Every wire type once. Two dialects may call theirs the same: msgspec tells them apart."""
+    found: dict[Any, None] = {}
     for operation in operations:
         for kind in (operation.body_type, operation.reply_type, operation.dialect.error_type):
             if kind is not None:
@@ -54,9 +56,7 @@ def _types(operations: Sequence[Operation]) -> list[type[msgspec.Struct]]:
     return list(found)
 
 
-def _describe(
-    operation: Operation, number: int, path: str, references: dict[type[msgspec.Struct], Any]
-) -> dict[str, Any]:
+def _describe(operation: Operation, number: int, path: str, references: dict[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name + (f"_{number + 1}" if number else ""),
         "summary": operation.summary,
@@ -76,6 +76,31 @@ def _describe(
     if not operation.guarded:
         described["security"] = []
     return described
+
+
+def _either(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two operations of one path as one: the first's name, and the bodies and replies of both."""
+    merged = first | {
+        "summary": f"{first['summary']}; {second['summary']}",
+        "tags": [*first["tags"], *(tag for tag in second["tags"] if tag not in first["tags"])],
+        "responses": {
+            status: _json(words["description"], _any_of(_schema(words), _schema(second["responses"][status])))
+            for status, words in first["responses"].items()
+        },
+    }
+    media = first["requestBody"]["content"]["application/json"]
+    body = media | {"schema": _any_of(media["schema"], _schema(second["requestBody"]))}
+    merged["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return merged
+
+
+def _schema(media: dict[str, Any]) -> Any:
+    return media["content"]["application/json"]["schema"]
+
+
+def _any_of(first: Any, second: Any) -> dict[str, Any]:
+    known = first.get("anyOf", [first])
+    return {"anyOf": [*known, *([] if second in known else [second])]}
 
 
 def _json(description: str, schema: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from embedway.types import Caller, EmbedResult
+from embedway.types import Caller, EmbedResult, RankResult
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 TIMEOUT_HEADER = "x-embedway-timeout-ms"
@@ -43,7 +43,7 @@ class Exchange:
             limit_s = min(limit_s, int(given) / 1000)
         return self.started_s + limit_s
 
-    def note(self, result: EmbedResult) -> None:
+    def note(self, result: EmbedResult | RankResult) -> None:
         """The timing headers under the names of text-embeddings-inference (milliseconds), and Embedway's own."""
         timings, usage = result.timings, result.usage
         self.headers |= {
@@ -59,3 +59,11 @@ class Exchange:
             self.headers["x-embedway-truncated"] = str(usage.cut)
         if result.stand_in:
             self.headers["x-embedway-stand-in"] = result.model
+        if isinstance(result, RankResult):
+            self.headers["x-embedway-ranker"] = result.ranker
+
+    def note_ignored(self, **given: object) -> None:
+        """Name the fields of the body that have a value and no effect."""
+        named = [name for name, value in given.items() if value is not None]
+        if named:
+            self.headers["x-embedway-ignored"] = ", ".join(named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from embedway.errors import EmbedwayError, Unavailable
 from embedway.http.access import Access
-from embedway.http.body import decode, read_body
+from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
 from embedway.observe import Metrics
@@ -36,8 +36,9 @@ class Operation:
     """One route of a dialect.
 
     `answer(exchange, body)` gives the reply's JSON; `body` is None for an operation without one (`body_type` None).
-    `reply_type`, `summary` and `example` (of a body) describe it in the OpenAPI document. `guarded` asks for the data
-    plane's key.
+    `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
+    `guarded` asks for the data plane's key. `told_by`: where several operations share a path, the keys by which a body
+    shows that it is this one's.
     """
 
     name: str
@@ -46,10 +47,11 @@ class Operation:
     paths: tuple[str, ...]
     answer: Answer
     summary: str
-    reply_type: type[msgspec.Struct]
+    reply_type: Any
     body_type: type[msgspec.Struct] | None = None
     guarded: bool = True
     example: Any = None
+    told_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,52 +63,68 @@ class BodyLimits:
 
 
 class Endpoint:
-    """An operation as Starlette calls it."""
+    """The operations of one path and method as Starlette calls them.
 
-    def __init__(self, operation: Operation, access: Access, limits: BodyLimits, metrics: Metrics) -> None:
-        self.operation = operation
+    The first owns the path: it words what goes wrong before the body is parsed, and answers bodies that no other
+    operation recognises.
+    """
+
+    def __init__(self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> None:
+        self._operations = operations
         self._access = access
         self._metrics = metrics
-        max_bytes = operation.dialect.max_body_bytes
+        max_bytes = operations[0].dialect.max_body_bytes
         self._max_bytes = limits.max_bytes if max_bytes is None else min(limits.max_bytes, max_bytes)
         self._timeout_s = limits.timeout_s
-        self._decoder = msgspec.json.Decoder(operation.body_type) if operation.body_type else None
+        self._decoders = {one.name: msgspec.json.Decoder(one.body_type) for one in operations if one.body_type}
 
     async def __call__(self, request: Request) -> Response:
         exchange = Exchange.begin(request)
+        operation = self._operations[0]
         try:
-            body = await self._answer(exchange)
-            response = reply(self.operation.dialect, exchange, 200, body)
+            raw = await self._read(operation, exchange)
+            operation = choose(self._operations, raw)
+            body = await self._answer(operation, exchange, raw)
+            response = reply(operation.dialect, exchange, 200, body)
         except EmbedwayError as error:
-            response = error_reply(self.operation.dialect, exchange, error)
+            response = error_reply(operation.dialect, exchange, error)
         except _ClientLeftError:
             response = Response(status_code=_LEFT)
         except asyncio.CancelledError:  # the drain limit passed: a caller who still waits is told so
-            response = error_reply(
-                self.operation.dialect, exchange, Unavailable("The server is shutting down: try again.")
-            )
+            response = error_reply(operation.dialect, exchange, Unavailable("The server is shutting down: try again."))
         except Exception:
-            log.exception("Request %s to %s failed.", exchange.request_id, self.operation.name)
-            response = error_reply(
-                self.operation.dialect, exchange, EmbedwayError("The server failed on this request.")
-            )
-        self._count(exchange, response.status_code)
+            log.exception("Request %s to %s failed.", exchange.request_id, operation.name)
+            response = error_reply(operation.dialect, exchange, EmbedwayError("The server failed on this request."))
+        self._count(operation, exchange, response.status_code)
         return response
 
-    async def _answer(self, exchange: Exchange) -> bytes:
-        exchange.body_unread = self._decoder is not None
-        self._access.check(exchange, self.operation.guarded)
-        body = None
-        if self._decoder is not None:
-            raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
-            exchange.body_unread = False
-            body = decode(self._decoder, raw)
-            return await _while_connected(exchange.request, self.operation.answer(exchange, body))
-        return await self.operation.answer(exchange, body)
+    async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
+        """Check the caller, then read the body; empty where the operation has none."""
+        exchange.body_unread = operation.body_type is not None
+        self._access.check(exchange, operation.guarded)
+        if operation.body_type is None:
+            return b""
+        raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
+        exchange.body_unread = False
+        return raw
 
-    def _count(self, exchange: Exchange, status: int) -> None:
-        self._metrics.requests.labels(self.operation.name, str(status)).inc()
-        self._metrics.request_seconds.labels(self.operation.name).observe(time.monotonic() - exchange.started_s)
+    async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
+        if operation.body_type is None:
+            return await operation.answer(exchange, None)
+        body = decode(self._decoders[operation.name], raw)
+        return await _while_connected(exchange.request, operation.answer(exchange, body))
+
+    def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
+        self._metrics.requests.labels(operation.name, str(status)).inc()
+        self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+
+
+def choose(operations: Sequence[Operation], raw: bytes) -> Operation:
+    """The operation that a body belongs to: the first that is told by keys which it has, else the first of all."""
+    if len(operations) == 1:
+        return operations[0]
+    keys = given_keys(raw)
+    return next((one for one in operations if one.told_by and one.told_by <= keys), operations[0])
 
 
 def reply(dialect: Dialect, exchange: Exchange, status: int, body: bytes) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embedway.engine.engine import Engine
+from embedway.http.dialects import cohere, infinity, jina, tei, vllm
 from embedway.http.dialects.base import Dialect
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
 from embedway.http.dialects.openai import (
@@ -24,12 +25,26 @@ from embedway.http.dialects.opensearch import (
     TextEmbeddingBody,
     TextEmbeddingReply,
 )
+from embedway.http.dialects.ranking import Ranking
 from embedway.http.operation import Operation
 from embedway.settings import Settings
 
 OPENAI = OpenAI()
 OPENSEARCH = OpenSearch()
-_PREFIXES: Sequence[tuple[str, Dialect]] = (("/v3/openapi", OPENSEARCH), ("/compatible-mode", OPENSEARCH))
+COHERE = cohere.Cohere()
+INFINITY_DOCUMENTS, INFINITY_INPUT = infinity.Infinity("$.documents"), infinity.Infinity("$.input")
+TEI_TEXTS, TEI_INPUTS = tei.Tei("$.texts"), tei.Tei("$.inputs")
+_PREFIXES: Sequence[tuple[str, Dialect]] = (
+    ("/v3/openapi", OPENSEARCH),
+    ("/compatible-mode", OPENSEARCH),
+    ("/v2/", COHERE),
+    ("/classify", INFINITY_INPUT),
+    ("/v1/classify", INFINITY_INPUT),
+    ("/predict", TEI_INPUTS),
+)
+_RERANK = ("/v1/rerank", "/rerank")
+_QUERY = "What is the capital of France?"
+_DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
 _TEXTS = ["Science and technology are the primary productive forces", "opensearch product documentation"]
 
 
@@ -39,8 +54,15 @@ def dialect_of(path: str) -> Dialect:
 
 
 def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
-    """All operations, those of a more special path first."""
-    return [*_openai(engine, settings), *_opensearch(engine, settings)]
+    """All operations, those of a more special path first; of those that share a path its owner first."""
+    ranking = Ranking(engine, settings.request_timeout_s)
+    return [
+        *_openai(engine, settings),
+        *_rerank(ranking),
+        *_infinity(engine, settings, ranking),
+        *_tei(engine, settings, ranking),
+        *_opensearch(engine, settings),
+    ]
 
 
 def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
@@ -112,5 +134,97 @@ def _opensearch(engine: Engine, settings: Settings) -> Sequence[Operation]:
             body_type=PredictBody,
             reply_type=PredictReply,
             example={"input": _TEXTS, "input_type": "document"},
+        ),
+    ]
+
+
+def _rerank(ranking: Ranking) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="rerank",
+            dialect=jina.Jina(),
+            method="POST",
+            paths=_RERANK,
+            answer=jina.Rerank(ranking),
+            summary="Order documents by how well they answer a query (Jina, Cohere v1, vLLM)",
+            body_type=jina.RerankBody,
+            reply_type=jina.RerankReply,
+            example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS, "top_n": 1},
+        ),
+        Operation(
+            name="rerankV2",
+            dialect=COHERE,
+            method="POST",
+            paths=("/v2/rerank",),
+            answer=cohere.Rerank(ranking),
+            summary="Order documents by how well they answer a query (Cohere v2)",
+            body_type=cohere.RerankBody,
+            reply_type=cohere.RerankReply,
+            example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS},
+        ),
+        Operation(
+            name="score",
+            dialect=vllm.Vllm(),
+            method="POST",
+            paths=("/v1/score", "/score"),
+            answer=vllm.Score(ranking),
+            summary="Score pairs of texts in their order (vLLM)",
+            body_type=vllm.ScoreBody,
+            reply_type=vllm.ScoreReply,
+            example={"model": "all-MiniLM-L6-v2", "text_1": _QUERY, "text_2": _DOCUMENTS},
+        ),
+    ]
+
+
+def _infinity(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="rerankInfinity",
+            dialect=INFINITY_DOCUMENTS,
+            method="POST",
+            paths=_RERANK,
+            answer=infinity.Rerank(ranking),
+            summary="The same with raw_scores in the body (Infinity)",
+            body_type=infinity.RerankBody,
+            reply_type=infinity.RerankReply,
+            told_by=frozenset({"documents", "raw_scores"}),
+        ),
+        Operation(
+            name="classify",
+            dialect=INFINITY_INPUT,
+            method="POST",
+            paths=("/v1/classify", "/classify"),
+            answer=infinity.Classify(engine, settings.request_timeout_s),
+            summary="A classifier's labels for texts (Infinity)",
+            body_type=infinity.ClassifyBody,
+            reply_type=infinity.ClassifyReply,
+            example={"input": _TEXTS},
+        ),
+    ]
+
+
+def _tei(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="rerankTexts",
+            dialect=TEI_TEXTS,
+            method="POST",
+            paths=_RERANK,
+            answer=tei.Rerank(ranking),
+            summary="The same with texts in the body (text-embeddings-inference)",
+            body_type=tei.RerankBody,
+            reply_type=list[tei.RankedRow],
+            told_by=frozenset({"texts"}),
+        ),
+        Operation(
+            name="predict",
+            dialect=TEI_INPUTS,
+            method="POST",
+            paths=("/predict",),
+            answer=tei.Predict(engine, settings.request_timeout_s),
+            summary="A classifier's labels for texts or pairs of texts (text-embeddings-inference)",
+            body_type=tei.PredictBody,
+            reply_type=list[tei.Prediction | list[tei.Prediction]],
+            example={"inputs": _TEXTS[0]},
         ),
     ]

@@ -115,15 +115,14 @@ class OpenAI:
     """The words of OpenAI; also those of every route that belongs to no other vendor."""
 
     name = "openai"
+    items = "$.input"
     max_body_bytes: int | None = None
     error_type: type[msgspec.Struct] = ErrorReply
 
     def word(self, error: EmbedwayError, exchange: Exchange) -> WordedError:
-        field = field_of(error)
-        kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
-        detail = ErrorDetail(
-            error.message, kind, field and field.removeprefix("$."), _CODES.get(error.code, error.code)
-        )
+        field = field_of(error, self.items)
+        code = _CODES.get(error.code, error.code)
+        detail = ErrorDetail(error.message, error_kind(error), field and field.removeprefix("$."), code)
         return WordedError(error.status, msgspec.json.encode(ErrorReply(detail)), error_headers(error))
 
     def mark(self, exchange: Exchange) -> None:
@@ -208,6 +207,11 @@ def write_embeddings(head: Mapping[str, Any], model: str, encoding_format: str |
     usage = {"prompt_tokens": result.usage.tokens, "total_tokens": result.usage.tokens}
     reply = {**head, "object": "list", "data": data, "model": model, "usage": usage}
     return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def error_kind(error: EmbedwayError) -> str:
+    """OpenAI's `type` of an error."""
+    return _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
 
 
 def error_headers(error: EmbedwayError) -> dict[str, str]:
