@@ -77,7 +77,7 @@ class TestBundled:
         recipe = read_recipe(find_model("all-MiniLM-L6-v2"), SPEC)
         assert (recipe.family, pooling(recipe), normalized(recipe)) == ("bert", "mean", True)
         assert (recipe.dimensions, recipe.max_tokens, recipe.matryoshka) == (384, 256, ())
-        assert recipe.prompts == {"query": "", "document": ""}
+        assert recipe.prompts.by_role == {"query": "", "document": ""}
         assert recipe.lowercase is False
         assert recipe.config["num_hidden_layers"] == 6
 
@@ -140,8 +140,8 @@ class TestModules:
         ("types", "said"),
         [
             ([*NEW_TYPES, "sentence_transformers.models.Dense"], "its modules are"),
-            ([*NEW_TYPES[:2], "sentence_transformers.models.LayerNorm"], "it needs the module LayerNorm"),
-            (["sentence_transformers.sparse_encoder.models.MLMTransformer"], "it needs the module MLMTransformer"),
+            ([*NEW_TYPES[:2], "sentence_transformers.models.CNN"], "it needs the module CNN"),
+            (["sentence_transformers.models.StaticEmbedding"], "its modules are StaticEmbedding"),
             ([NEW_TYPES[0], "sentence_transformers.models.WeightedLayerPooling"], "the module WeightedLayerPooling"),
             (["custom_st.Transformer", *NEW_TYPES[1:]], "it brings code of its own (custom_st.Transformer)"),
             ([NEW_TYPES[0]], "its modules are Transformer"),
@@ -206,7 +206,7 @@ class TestPlainEncoder:
         write_json(plain / "config_sentence_transformers.json", {"prompts": {"query": "q: "}})
         write_json(plain / "sentence_bert_config.json", {"max_seq_length": 8, "do_lower_case": True})
         recipe = read(plain)
-        assert (recipe.prompts["query"], recipe.max_tokens, recipe.lowercase) == ("", 64, False)
+        assert (recipe.prompts.by_role["query"], recipe.max_tokens, recipe.lowercase) == ("", 64, False)
 
     def test_a_classifier_scores(self, plain: Path) -> None:
         """It has no vectors: its labels, and what its own library does with the logits."""
@@ -378,7 +378,7 @@ class TestPrompts:
     ) -> None:
         """A role's own prompt, else the default one, else none; an empty prompt is a prompt."""
         write_json(folder / "config_sentence_transformers.json", {"prompts": prompts, "default_prompt_name": default})
-        assert read(folder).prompts == {"query": query, "document": document}
+        assert read(folder).prompts.by_role == {"query": query, "document": document}
 
     def test_default_that_does_not_exist_is_refused(self, folder: Path) -> None:
         change(folder / "config_sentence_transformers.json", prompts={"query": "q: "}, default_prompt_name="none")
@@ -387,7 +387,7 @@ class TestPrompts:
     def test_prompt_left_out_of_the_pooling_is_refused(self, folder: Path) -> None:
         """Given `include_prompt: false`, it matters only where there is a prompt."""
         change(folder / "1_Pooling/config.json", include_prompt=False)
-        assert read(folder).prompts == {"query": "", "document": ""}
+        assert read(folder).prompts.by_role == {"query": "", "document": ""}
         change(folder / "config_sentence_transformers.json", prompts={"query": "q: "})
         refused(folder, "it leaves its prompt out of the pooling")
 
