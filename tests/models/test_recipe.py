@@ -160,17 +160,32 @@ class TestModules:
 
     def test_normalisation_of_tokens_is_refused(self, folder: Path) -> None:
         write_json(folder / "2_Normalize/config.json", {"module_input_name": "token_embeddings"})
-        refused(folder, "it normalises each token")
+        refused(folder, "it normalises something else than what it gives")
 
     @pytest.mark.parametrize("path", ["../elsewhere", "/etc", "1_Pooling/../../x"])
     def test_module_outside_the_folder_is_refused(self, path: str, folder: Path) -> None:
         write_json(folder / "modules.json", [MODULES[0], {**MODULES[1], "path": path}, MODULES[2]])
         refused(folder, "is not inside the model's folder")
 
-    @pytest.mark.parametrize("kind", ["SparseEncoder", "CrossEncoder", "MultiVectorEncoder"])
-    def test_other_kinds_of_model_are_refused(self, kind: str, folder: Path) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "said"),
+        [
+            ("SparseEncoder", "it is a SparseEncoder of Pooling, Normalize"),
+            ("CrossEncoder", "it is a CrossEncoder on BertModel"),
+            ("MultiVectorEncoder", "its modules are Transformer, Pooling, Normalize"),
+            ("TimeMachine", "it is a TimeMachine"),
+        ],
+    )
+    def test_other_kinds_of_model_are_refused(self, kind: str, said: str, folder: Path) -> None:
+        """Given modules that are another kind's, the model is not served as if it were that."""
         change(folder / "config_sentence_transformers.json", model_type=kind)
-        refused(folder, "not supported yet", kind)
+        refused(folder, "not supported yet", said)
+
+    def test_a_chat_template_for_texts_is_refused(self, folder: Path) -> None:
+        """The library would put every text into it."""
+        modality = {"message": {"method": "forward", "method_output_name": "last_hidden_state", "format": "flat"}}
+        change(folder / "sentence_bert_config.json", modality_config=modality)
+        refused(folder, "not supported yet", "it puts texts into a chat template")
 
     @pytest.mark.parametrize(
         ("keys", "said"),
@@ -254,7 +269,7 @@ class TestLinearLayers:
         [
             ({"in_features": HIDDEN + 1}, f"takes {HIDDEN + 1} numbers"),
             ({"activation_function": "torch.nn.modules.activation.Hardswish"}, "the activation Hardswish"),
-            ({"module_input_name": "token_embeddings"}, "something else than the vector"),
+            ({"module_input_name": "token_embeddings"}, "something else than what it gives"),
         ],
     )
     def test_others_are_refused(self, keys: dict[str, object], said: str, deep: Path) -> None:

@@ -113,6 +113,10 @@ def read_modules(folder: Path, network: Network, card: Card, sentence: Sentence)
     if kinds == ["LogitScore"] and card.model_type == "CrossEncoder":
         heads, render = read_question(folder, network, subfolder(folder, modules[1].path) / CONFIG, card, sentence)
         return Behind(heads, render=render)
+    if card.model_type == "SparseEncoder":
+        raise unsupported(folder, f"it is a SparseEncoder of {', '.join(kinds)}")
+    if sentence.transformer_task not in (None, "feature-extraction"):
+        raise unsupported(folder, f"its network is run for {sentence.transformer_task}")
     return read_pooled(folder, modules[1:], network.width)
 
 
