@@ -12,7 +12,7 @@ import ipaddress
 import logging
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 BUNDLED = "all-MiniLM-L6-v2"
 _NOT_SETTINGS = ("EMBEDWAY_CONFIG", "EMBEDWAY_HEARTBEAT_FD")
+DEPLOYED: Sequence[Task] = ("embedding", "rerank")
+"""What a custom deployment can be for."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -289,9 +291,10 @@ def _check_names(settings: Settings) -> None:
                 f"The deployment id '{deployment.id}' is given twice or holds other characters than A-Z a-z 0-9 . _ -"
             )
         ids.add(deployment.id)
-        if deployment.task != "embedding":
+        if deployment.task not in DEPLOYED:
             raise SettingsError(
-                f"The deployment '{deployment.id}' has the task {deployment.task}; this version serves embedding only."
+                f"The deployment '{deployment.id}' has the task {deployment.task}; "
+                f"the tasks of deployments are {', '.join(DEPLOYED)}."
             )
         if deployment.model not in names:
             raise SettingsError(

@@ -82,7 +82,8 @@ class Features:
     `cost` is the item's price in a batch and its usage: tokens consumed, with prompt and special tokens, after cutting.
     `ids` is int32 `[cost]`. `types` int32 `[cost]` is 1 for the second text of a pair; None means all 0. `cut` says
     that the text was longer than the model reads. Only the first `seen` tokens can be looked at by others; None means
-    all. `kept` bool `[cost]` says which tokens' vectors are given; None leaves that to the model's head.
+    all. `kept` bool `[cost]` says which tokens' vectors are given; None leaves that to the model's head. `sparse` are
+    the terms, where they need no network.
     """
 
     ids: npt.NDArray[np.int32]
@@ -92,14 +93,20 @@ class Features:
     types: npt.NDArray[np.int32] | None = None
     seen: int | None = None
     kept: npt.NDArray[np.bool_] | None = None
+    sparse: Sparse | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """Terms of a vocabulary and their weights, by ascending id: int32 and float32 `[terms]`, no term twice."""
+    """Terms of a vocabulary and their weights, by ascending id: int32 and float32 `[terms]`, no term twice.
+
+    `order` int32 `[terms]` are their places here in the order in which they first stand in the text; None where they
+    are not the text's own.
+    """
 
     ids: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
+    order: npt.NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,8 @@ class Facts:
     """Where it computes; models on different devices do not wait for each other."""
     token_head: bool = False
     """Whether its token vectors are made by a head trained for late interaction, or are its last hidden states."""
+    sparse_head: bool = False
+    """Whether its weights of terms are learned, or BM25's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +233,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """`outputs[i]` answers `call.items[i]`; `model` is the entry's own name, not the alias asked for."""
+    """`outputs[i]` answers `call.items[i]`; `model` is the entry's own name, not the alias asked for. `lexical` says
+    that weights of terms are BM25's, for want of a head.
+    """
 
     model: str
     outputs: Sequence[Outputs]
     usage: Usage
     timings: Timings = field(default_factory=Timings)
     stand_in: bool = False
+    lexical: bool = False
 
     @property
     def vectors(self) -> Sequence[Vector]:

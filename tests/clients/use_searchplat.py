@@ -6,16 +6,27 @@ import sys
 from typing import Any
 
 from alibabacloud_searchplat20240529.client import Client
-from alibabacloud_searchplat20240529.models import GetPredictionHeaders, GetPredictionRequest, GetTextEmbeddingRequest
+from alibabacloud_searchplat20240529.models import (
+    GetDocumentRankRequest,
+    GetPredictionHeaders,
+    GetPredictionRequest,
+    GetTextEmbeddingRequest,
+    GetTextSparseEmbeddingRequest,
+)
 from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.runtime import RuntimeOptions
 
 from report import Report
 
 SERVICE = "ops-text-embedding-001"
+SPARSE_SERVICE = "ops-text-sparse-embedding-001"
+RANKER_SERVICE = "ops-bge-reranker-larger"
 DEPLOYMENT = "dep-abc123"
+RANKER = "dep-ranker"
 RUNTIME = RuntimeOptions(read_timeout=60_000, connect_timeout=5_000)
 TEXTS = ["科学技术是第一生产力", "opensearch"]
+QUERY = "What is the capital of France?"
+DOCUMENTS = ["Berlin is the capital of Germany.", "Cats sleep all day.", "Paris is the capital of France."]
 
 
 def open_client(endpoint: str, key: str) -> Client:
@@ -66,6 +77,39 @@ def ask_embedding(report: Report, endpoint: str, key: str) -> None:
     report.await_("async", embed_async)
 
 
+def ask_sparse(report: Report, endpoint: str, key: str) -> None:
+    client = open_client(endpoint, key)
+
+    def weigh(return_token: bool, value: Any = TEXTS) -> dict[str, Any]:
+        request = GetTextSparseEmbeddingRequest(input=value, input_type="document", return_token=return_token)
+        answer = client.get_text_sparse_embedding_with_options("default", SPARSE_SERVICE, request, {}, RUNTIME)
+        rows = answer.body.result.sparse_embeddings
+        return {
+            "tokens": answer.body.usage.token_count,
+            "request_id": answer.body.request_id,
+            "indexes": [row.index for row in rows],
+            "terms": [[(term.token_id, term.weight, term.token) for term in row.embedding] for row in rows],
+        }
+
+    report.ask("sparse", lambda: weigh(return_token=True))
+    report.ask("sparse_ids", lambda: weigh(return_token=False))
+    report.ask("sparse_empty", lambda: weigh(return_token=False, value=[""]))
+
+
+def ask_ranker(report: Report, endpoint: str, key: str) -> None:
+    client = open_client(endpoint, key)
+
+    def rank(docs: list[str], service: str = RANKER_SERVICE) -> dict[str, Any]:
+        request = GetDocumentRankRequest(query=QUERY, docs=docs)
+        answer = client.get_document_rank_with_options("default", service, request, {}, RUNTIME)
+        scores = [(one.index, one.score) for one in answer.body.result.scores]
+        return {"scores": scores, "documents": answer.body.usage.doc_count, "request_id": answer.body.request_id}
+
+    report.ask("rank", lambda: rank(DOCUMENTS))
+    report.ask("rank_none", lambda: rank([]))
+    report.ask("rank_unknown", lambda: rank(DOCUMENTS, "no-such-ranker"))
+
+
 def ask_prediction(report: Report, endpoint: str, key: str, token: str) -> None:
     client = open_client(endpoint, key)
 
@@ -78,6 +122,11 @@ def ask_prediction(report: Report, endpoint: str, key: str, token: str) -> None:
     report.ask("predict_text", lambda: predict('{"input": "hi"}'))
     report.ask("predict_dimension", lambda: predict({"input": TEXTS, "dimension": 567}))
     report.ask("predict_stranger", lambda: predict({"input": "hi"}, token="wrong"))
+    ranked = {"query": QUERY, "docs": DOCUMENTS}
+    report.ask("predict_rank", lambda: predict(ranked, deployment=RANKER))
+    report.ask("predict_rank_list", lambda: predict({**ranked, "query": [QUERY]}, deployment=RANKER))
+    report.ask("predict_rank_text", lambda: predict({"input": "hi"}, deployment=RANKER))
+    report.ask("predict_rank_many", lambda: predict({**ranked, "docs": DOCUMENTS * 6}, deployment=RANKER))
     report.ask("predict_unknown", lambda: predict({"input": "hi"}, deployment="no-such"))
 
 
@@ -85,6 +134,8 @@ def main() -> None:
     endpoint, key, token = sys.argv[1:]
     report = Report()
     ask_embedding(report, endpoint, key)
+    ask_sparse(report, endpoint, key)
+    ask_ranker(report, endpoint, key)
     ask_prediction(report, endpoint, key, token)
     report.print()
 

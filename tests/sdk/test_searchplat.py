@@ -53,6 +53,11 @@ def test_plain_string(searchplat_report: Report) -> None:
         ("stranger", 401, "InvalidApiKey"),
         ("predict_dimension", 400, "InvalidParameter"),
         ("predict_unknown", 400, "ServiceIdNotExist"),
+        ("sparse_empty", 400, "InvalidParameter"),
+        ("rank_none", 400, "InvalidParameter"),
+        ("rank_unknown", 400, "ServiceIdNotExist"),
+        ("predict_rank_text", 400, "InvalidParameter"),
+        ("predict_rank_many", 400, "InvalidParameter"),
     ],
 )
 def test_errors(searchplat_report: Report, name: str, status: int, code: str) -> None:
@@ -89,3 +94,37 @@ def test_prediction_from_json_text(searchplat_report: Report) -> None:
     """A body given as JSON text reaches the server as the same object."""
     rows = json.loads(searchplat_report["predict_text"]["body"])["embeddings"]
     assert vector_faults(rows[0]["embedding"], "hi") == []
+
+
+def test_sparse_embedding(searchplat_report: Report) -> None:
+    """The terms of each text in their order in it, spelled only where that is asked for."""
+    found, ids = searchplat_report["sparse"], searchplat_report["sparse_ids"]
+    assert found["indexes"] == [0, 1]
+    assert found["tokens"] == 17
+    assert found["request_id"]
+    chinese, english = found["terms"]
+    assert "".join(token for _, _, token in english) == "opensearch"
+    assert [token for _, _, token in chinese] == ["学", "一", "生", "力"]  # the bundled vocabulary has no others
+    assert all(weight > 0 for _, weight, _ in [*chinese, *english])
+    assert [[term[:2] for term in row] for row in ids["terms"]] == [
+        [term[:2] for term in row] for row in found["terms"]
+    ]
+    assert {token for row in ids["terms"] for _, _, token in row} == {None}
+
+
+def test_document_rank(searchplat_report: Report) -> None:
+    """Every document, best first, each with its place in the request."""
+    found = searchplat_report["rank"]
+    indexes, scores = zip(*found["scores"], strict=True)
+    assert indexes == (2, 0, 1)
+    assert sorted(scores, reverse=True) == list(scores)
+    assert all(0 <= score <= 1 for score in scores)
+    assert found["documents"] == 3
+
+
+@pytest.mark.parametrize("name", ["predict_rank", "predict_rank_list"])
+def test_a_deployed_ranker(searchplat_report: Report, name: str) -> None:
+    """Bare scores in the order of the documents; the query as a string or a list of one."""
+    body = json.loads(searchplat_report[name]["body"])
+    ranked = dict(searchplat_report["rank"]["scores"])
+    assert body == {"scores": [pytest.approx(ranked[index], abs=1e-6) for index in range(3)]}

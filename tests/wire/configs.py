@@ -30,6 +30,12 @@ workspace = "default"
 token = "{TOKEN}"
 
 [[deployment]]
+id = "dep-ranker"
+model = "{MODEL}"
+task = "rerank"
+token = "{TOKEN}"
+
+[[deployment]]
 id = "xxxxxx"
 model = "acme/minilm"
 task = "embedding"

@@ -22,5 +22,8 @@ class Backend(Protocol):
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         """One pass; row i answers `batch[i]`. Called from the device's thread alone."""
 
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        """Each token of the vocabulary as text. Called from many threads."""
+
     def close(self) -> None:
         """Give memory back; nothing is called afterwards."""

@@ -51,6 +51,9 @@ class FakeBackend:
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         return [Outputs(dense=self._answer("".join(map(chr, features.ids)))) for features in batch]
 
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        return [chr(number) for number in ids]
+
     def close(self) -> None:
         pass
 

@@ -13,10 +13,11 @@ from embedway.errors import ModelFilesError
 from embedway.models.chat import ChatReader
 from embedway.models.heads import Heads
 from embedway.models.late import LateReader
+from embedway.models.lexical import TermWeigher
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
-from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task
+from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task, Text
 from embedway.vectors import unit_rows
 
 Floats = npt.NDArray[np.float32]
@@ -65,13 +66,20 @@ class PackedBackend:
             activation=scores.activation if scores else "identity",
             device=device,
             token_head=recipe.heads.tokens is not None,
+            sparse_head=recipe.heads.terms is not None or recipe.heads.vocabulary is not None,
         )
+        self._weigher = TermWeigher(self._reader.spell_text) if recipe.heads.dense else None
 
     def prepare(self, item: Item) -> Features:
         features = self._reader.read(item)
+        if self._weigher and isinstance(item, Text) and Output.SPARSE in item.outputs and not self.facts.sparse_head:
+            ids = self._reader.read(dataclasses.replace(item, prompt="")).ids if self._reader.prompted else features.ids
+            features = dataclasses.replace(features, sparse=self._weigher.weigh(ids, item.role))
         return features if self._typed else dataclasses.replace(features, types=None)
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
+        if all(features.sparse and features.outputs == Output.SPARSE for features in batch):
+            return [Outputs(sparse=features.sparse) for features in batch]  # no network is needed
         if self._heads.vocabulary is None:
             return self._run(batch)
         # A number for every term and token: a whole batch of them would fill the memory.
@@ -87,6 +95,9 @@ class PackedBackend:
             self._unpack(parts, index, slice(begin, begin + features.cost), features)
             for index, (begin, features) in enumerate(zip(computed.first, batch, strict=True))
         ]
+
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        return self._reader.spell(ids)
 
     def compute(self, batch: Sequence[Features]) -> Computed:
         """One pass over the batch, in the precision of the facts."""
@@ -110,6 +121,8 @@ class PackedBackend:
         return parts["tokens"][rows][kept].copy()
 
     def _sparse(self, parts: Mapping[str, Floats], index: int, rows: slice, features: Features) -> Sparse:
+        if features.sparse is not None:
+            return features.sparse
         if self._heads.vocabulary is None:
             return self._weigh(features, parts["terms"][rows, 0])
         weights = parts["vocabulary"][index]
@@ -119,10 +132,10 @@ class PackedBackend:
     def _weigh(self, features: Features, weights: Floats) -> Sparse:
         """Each term once, with its largest weight; tokens that stand for no text have none."""
         kept = (weights > 0) & ~np.isin(features.ids, self._special_ids)
-        ids, places = np.unique(features.ids[kept], return_inverse=True)
+        ids, first, places = np.unique(features.ids[kept], return_index=True, return_inverse=True)
         largest = np.zeros(len(ids), dtype=np.float32)
         np.maximum.at(largest, places, weights[kept])
-        return Sparse(ids, largest)
+        return Sparse(ids, largest, np.argsort(first).astype(np.int32))
 
 
 def make_reader(files: ModelFiles, recipe: Recipe, spec: ModelSpec) -> TextReader:
@@ -159,7 +172,9 @@ def given(heads: Heads) -> Output:
     ):
         if head is not None:
             found |= output
-    return found | Output.TOKENS if gives_hidden(heads) else found
+    if gives_hidden(heads):
+        found |= Output.TOKENS
+    return found | Output.SPARSE if heads.dense is not None else found
 
 
 def gives_hidden(heads: Heads) -> bool:

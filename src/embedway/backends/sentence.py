@@ -83,6 +83,9 @@ class SentenceBackend:
                     outputs[index] = Outputs(dense=row)
         return outputs
 
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        return [self._model.tokenizer.decode([number]).strip() for number in ids]
+
     def close(self) -> None:
         del self._model
         if self._device.type == "cuda":

@@ -65,6 +65,9 @@ class Engine(Protocol):
     async def embed(self, call: EmbedCall) -> EmbedResult:
         """Raises `ModelNotFound`, `InvalidInput`, `Overloaded`, `Unavailable`, `ModelFailed`, `DeadlineExceeded`."""
 
+    async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
+        """Tokens of a model's vocabulary as text. Raises `ModelNotFound`, `Unavailable`."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
@@ -143,9 +146,21 @@ class LocalEngine:
             raise
         outputs = answer.outputs if dimensions is None else [_shortened(one, dimensions) for one in answer.outputs]
         stand_in = entry.spec.stand_in and call.model in SERVICES
+        sparse = any(Output.SPARSE in item.outputs for item in call.items)
         return EmbedResult(
-            entry.spec.name, outputs, self._count(entry.spec.name, call, answer), answer.timings, stand_in
+            model=entry.spec.name,
+            outputs=outputs,
+            usage=self._count(entry.spec.name, call, answer),
+            timings=answer.timings,
+            stand_in=stand_in,
+            lexical=sparse and not entry.facts.sparse_head,
         )
+
+    async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
+        entry = self._entry(model)
+        if entry.backend is None:
+            raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, entry.backend.spell, ids)
 
     async def _load(self, entry: _Entry) -> None:
         """Open and warm one model; the reason of a failure stays with the entry."""

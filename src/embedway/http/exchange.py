@@ -61,6 +61,8 @@ class Exchange:
             self.headers["x-embedway-stand-in"] = result.model
         if isinstance(result, RankResult):
             self.headers["x-embedway-ranker"] = result.ranker
+        elif result.lexical:
+            self.headers["x-embedway-sparse"] = "bm25"
 
     def note_ignored(self, **given: object) -> None:
         """Name the fields of the body that have a value and no effect."""

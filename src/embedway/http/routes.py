@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embedway.engine.engine import Engine
-from embedway.http.dialects import cohere, infinity, jina, tei, vllm
+from embedway.http.dialects import cohere, infinity, jina, services, tei, vllm
 from embedway.http.dialects.base import Dialect
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
 from embedway.http.dialects.openai import (
@@ -30,7 +30,7 @@ from embedway.http.operation import Operation
 from embedway.settings import Settings
 
 OPENAI = OpenAI()
-OPENSEARCH = OpenSearch()
+OPENSEARCH, OPENSEARCH_DOCS = OpenSearch(), OpenSearch("$.docs")
 COHERE = cohere.Cohere()
 INFINITY_DOCUMENTS, INFINITY_INPUT = infinity.Infinity("$.documents"), infinity.Infinity("$.input")
 TEI_TEXTS, TEI_INPUTS = tei.Tei("$.texts"), tei.Tei("$.inputs")
@@ -61,7 +61,8 @@ def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
         *_rerank(ranking),
         *_infinity(engine, settings, ranking),
         *_tei(engine, settings, ranking),
-        *_opensearch(engine, settings),
+        *_opensearch(engine, settings, ranking),
+        *_services(engine, settings, ranking),
     ]
 
 
@@ -100,7 +101,7 @@ def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
     ]
 
 
-def _opensearch(engine: Engine, settings: Settings) -> Sequence[Operation]:
+def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Operation]:
     return [
         Operation(
             name="GetTextEmbedding",
@@ -129,8 +130,8 @@ def _opensearch(engine: Engine, settings: Settings) -> Sequence[Operation]:
             dialect=OPENSEARCH,
             method="POST",
             paths=("/v3/openapi/deployments/{deployment_id}/predict", "/v3/openapi/{deployment_id}"),
-            answer=Predict(engine, settings.deployment, settings.request_timeout_s),
-            summary="Custom deployment: text embedding (AI Search Open Platform)",
+            answer=Predict(engine, ranking, settings.deployment, settings.request_timeout_s),
+            summary="Custom deployment: text embedding or reranking (AI Search Open Platform)",
             body_type=PredictBody,
             reply_type=PredictReply,
             example={"input": _TEXTS, "input_type": "document"},
@@ -226,5 +227,32 @@ def _tei(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Opera
             body_type=tei.PredictBody,
             reply_type=list[tei.Prediction | list[tei.Prediction]],
             example={"inputs": _TEXTS[0]},
+        ),
+    ]
+
+
+def _services(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="GetTextSparseEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/text-sparse-embedding/{service_id:path}",),
+            answer=services.SparseEmbedding(engine, settings.request_timeout_s),
+            summary="Weights of terms by service id (AI Search Open Platform)",
+            body_type=services.SparseBody,
+            reply_type=services.SparseReply,
+            example={"input": _TEXTS, "input_type": "document", "return_token": True},
+        ),
+        Operation(
+            name="GetDocumentRank",
+            dialect=OPENSEARCH_DOCS,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/ranker/{service_id:path}",),
+            answer=services.Ranker(ranking),
+            summary="Order documents by how well they answer a query (AI Search Open Platform)",
+            body_type=services.RankerBody,
+            reply_type=services.RankerReply,
+            example={"query": _QUERY, "docs": _DOCUMENTS},
         ),
     ]

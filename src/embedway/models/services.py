@@ -40,7 +40,7 @@ class Service:
 
 def deploy_hint(service: Service) -> str:
     """One sentence on how to deploy the service, or on why this version cannot."""
-    if service.task != "embedding":
+    if service.task not in ("embedding", "sparse", "rerank"):
         return f"'{service.id}' is a service for {service.task}, which this version does not serve."
     source = service.weights or next(iter(service.stand_ins), "<folder>")
     stand_in = ", stand_in = true" if service.weights is None else ""

@@ -14,6 +14,8 @@ from embedway.types import Features, Item, Pair, Role, Text, Truncation
 
 CHARACTERS_PER_TOKEN = 16
 """How many characters are read, at first, for each token that the model can take."""
+INNER = "##"
+"""What WordPiece writes before a piece within a word."""
 SAFE_MARGIN = 256
 """Characters between the last token that is kept and the end of what was read: no tokenizer looks further ahead."""
 
@@ -46,6 +48,20 @@ class TextReader:
     @property
     def vocabulary_size(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def prompted(self) -> bool:
+        """Whether any text gets a prompt."""
+        return any(self._prompts.values())
+
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        """Each token as text, without what the tokenizer marks the edges of words with."""
+        spelled = (str(self._tokenizer.decode([number], skip_special_tokens=False)) for number in ids)
+        return [text.strip().removeprefix(INNER) for text in spelled]
+
+    def spell_text(self, number: int) -> str:
+        """One token as text; nothing for a special one."""
+        return str(self._tokenizer.decode([number], skip_special_tokens=True))
 
     @property
     def special_ids(self) -> Sequence[int]:

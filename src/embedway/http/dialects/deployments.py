@@ -15,6 +15,8 @@ from embedway.access.keys import check_token
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput, ModelNotFound
 from embedway.http.dialects.opensearch import VectorRow, read_items, vector_rows
+from embedway.http.dialects.ranking import Ranking
+from embedway.http.dialects.services import check_documents
 from embedway.http.exchange import Exchange
 from embedway.settings import Deployment
 from embedway.types import EmbedCall
@@ -23,25 +25,42 @@ MAX_INPUTS = 16
 
 
 class PredictBody(msgspec.Struct):
-    input: str | list[str]
+    """What is needed depends on the deployment: `input` for text embedding, `query` and `docs` for reranking."""
+
+    input: str | list[str] | None = None
     input_type: str | None = None
     dimension: int | None = None
+    query: str | list[str] | None = None
+    docs: list[str] | None = None
 
 
-class PredictReply(msgspec.Struct):
-    embeddings: list[VectorRow]
+class PredictReply(msgspec.Struct, omit_defaults=True):
+    """`embeddings` or `scores`, by the deployment's kind."""
+
+    embeddings: list[VectorRow] = []
+    scores: list[float] = []
 
 
 class Predict:
     """POST /v3/openapi/deployments/{deployment_id}/predict."""
 
-    def __init__(self, engine: Engine, deployments: Sequence[Deployment], request_timeout_s: float) -> None:
+    def __init__(
+        self, engine: Engine, ranking: Ranking, deployments: Sequence[Deployment], request_timeout_s: float
+    ) -> None:
         self._engine = engine
+        self._ranking = ranking
         self._deployments = {deployment.id: deployment for deployment in deployments}
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: PredictBody) -> bytes:
         deployment = self._deployment(exchange)
+        if deployment.task == "rerank":
+            return await self._rank(exchange, deployment, body)
+        return await self._embed(exchange, deployment, body)
+
+    async def _embed(self, exchange: Exchange, deployment: Deployment, body: PredictBody) -> bytes:
+        if body.input is None:
+            raise InvalidInput("This deployment embeds texts: input is required.", "$.input")
         call = EmbedCall(
             model=deployment.model,
             items=read_items(body.input, body.input_type, MAX_INPUTS),
@@ -52,6 +71,18 @@ class Predict:
         result = await self._engine.embed(call)
         exchange.note(result)
         return orjson.dumps({"embeddings": vector_rows(result)}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    async def _rank(self, exchange: Exchange, deployment: Deployment, body: PredictBody) -> bytes:
+        """Bare scores in the order of `docs`. The document's table has `query` as a list, its sample as a string."""
+        queries = [body.query] if isinstance(body.query, str) else body.query or []
+        if len(queries) != 1 or body.docs is None:
+            raise InvalidInput("This deployment ranks documents: query, one text, and docs are required.", "$.query")
+        if len(body.docs) > MAX_INPUTS:
+            raise InvalidInput(f"docs must hold 1 to {MAX_INPUTS} texts, not {len(body.docs)}.", "$.docs")
+        check_documents(body.docs)
+        result = await self._ranking(exchange, deployment.model, queries[0], body.docs)
+        scores = {one.index: one.score for one in result.ranked}
+        return orjson.dumps({"scores": [scores[index] for index in range(len(body.docs))]})
 
     def _deployment(self, exchange: Exchange) -> Deployment:
         name = exchange.request.path_params["deployment_id"]

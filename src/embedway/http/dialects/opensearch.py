@@ -86,11 +86,14 @@ class ErrorReply(msgspec.Struct):
 
 
 class OpenSearch:
-    """The platform's words."""
+    """The platform's words; `items` is the list that an error about one item is in."""
 
     name = "opensearch"
     max_body_bytes: int | None = MAX_BODY_BYTES
     error_type: type[msgspec.Struct] = ErrorReply
+
+    def __init__(self, items: str = "$.input") -> None:
+        self._items = items
 
     def word(self, error: EmbedwayError, exchange: Exchange) -> WordedError:
         status, code, message = error.status, None, error.message
@@ -99,7 +102,7 @@ class OpenSearch:
             message = f"service_id is not exist. {_remedy(error)}"
         elif status in _BAD_BODY:
             status = 400
-        elif field := field_of(error):
+        elif field := field_of(error, self._items):
             message = f"{message} ({field.removeprefix('$.')})" if field != "$" else message
         reply = ErrorReply(exchange.request_id, 0, code or _CODES.get(status, "InternalServerError"), message)
         return WordedError(status, msgspec.json.encode(reply), error_headers(error))
@@ -116,8 +119,7 @@ class TextEmbedding:
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: TextEmbeddingBody) -> bytes:
-        service_id = exchange.request.path_params["service_id"].removesuffix("/")
-        self._engine.find(service_id)
+        service_id = read_service(exchange, self._engine)
         call = EmbedCall(
             model=service_id,
             items=read_items(body.input, body.input_type, MAX_INPUTS),
@@ -126,13 +128,7 @@ class TextEmbedding:
         )
         result = await self._engine.embed(call)
         exchange.note(result)
-        reply = {
-            "request_id": exchange.request_id,
-            "latency": exchange.elapsed_ms,
-            "usage": {"token_count": result.usage.tokens},
-            "result": {"embeddings": vector_rows(result)},
-        }
-        return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
+        return enclose(exchange, {"token_count": result.usage.tokens}, {"embeddings": vector_rows(result)})
 
 
 class CompatibleEmbeddings:
@@ -150,6 +146,19 @@ class CompatibleEmbeddings:
         exchange.note(result)
         reply_id = exchange.request_id.replace("-", "").lower()
         return write_embeddings({"id": reply_id}, call.model, body.encoding_format, result)
+
+
+def read_service(exchange: Exchange, engine: Engine) -> str:
+    """The service id of the path; the vendor's own samples put a slash behind some. Raises `ModelNotFound`."""
+    service_id: str = exchange.request.path_params["service_id"].removesuffix("/")
+    engine.find(service_id)
+    return service_id
+
+
+def enclose(exchange: Exchange, usage: Mapping[str, int], result: Mapping[str, object]) -> bytes:
+    """The platform's envelope around an answer."""
+    reply = {"request_id": exchange.request_id, "latency": exchange.elapsed_ms, "usage": usage, "result": result}
+    return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def read_items(given: str | Sequence[str], input_type: str | None, max_inputs: int) -> Sequence[Text]:
