@@ -27,12 +27,12 @@ from embedway.cli.options import IN_FILE_ONLY
 from embedway.cli.serve import HUNG
 from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
 from embedway.http.access import Access
-from embedway.http.dialects import deployments, openai, opensearch
+from embedway.http.dialects import cohere, deployments, infinity, jina, openai, opensearch, ranking, tei, vllm
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
 from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
-from embedway.http.routes import OPENAI, OPENSEARCH, operations
+from embedway.http.routes import COHERE, OPENAI, OPENSEARCH, TEI_INPUTS, operations
 from embedway.observe import Metrics
 from embedway.settings import Deployment, Settings
 from embedway.types import ModelSpec
@@ -74,7 +74,63 @@ DEPLOYMENT_KEYS = {
     "token_sha256": "The SHA-256 of the token, in hex, instead of the token. Without either, no token is asked for.",
 }
 
+RERANKER = "A model's name or alias. Default: the server's only reranker, else its only model."
+CLASSIFIER = "A model's name or alias. Default: the server's only classifier, else its only model."
+QUERY = "The question. It may not be empty."
+TOP_N = "How many are given back. Default, and 0: all."
+INSTRUCTION = "An extension: what the documents are searched for. For cross-encoders that have a place for it."
+LOGITS = "Logits in place of scores in [0, 1]."
+NO_EFFECT = "It has no effect, and `x-embedway-ignored` says so."
+CUT = "`false`: a text that is longer than the model reads is refused. Default: it is cut."
+RIGHT = "`right`, in any case; nothing else is possible."
+
 FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
+    (jina.RerankBody, "query"): QUERY,
+    (jina.RerankBody, "documents"): "Texts, or objects with a `text`.",
+    (jina.RerankBody, "model"): RERANKER,
+    (jina.RerankBody, "top_n"): TOP_N,
+    (jina.RerankBody, "return_documents"): "`false`: the documents are left out of the reply. Default: they are in it.",
+    (jina.RerankBody, "instruction"): INSTRUCTION,
+    (jina.RerankBody, "rank_fields"): "`text`; other fields are refused.",
+    (jina.RerankBody, "max_tokens_per_doc"): NO_EFFECT,
+    (jina.RerankBody, "max_chunks_per_doc"): NO_EFFECT,
+    (cohere.RerankBody, "query"): QUERY,
+    (cohere.RerankBody, "documents"): "Texts, or objects with a `text`.",
+    (cohere.RerankBody, "model"): RERANKER,
+    (cohere.RerankBody, "top_n"): TOP_N,
+    (cohere.RerankBody, "max_tokens_per_doc"): NO_EFFECT,
+    (cohere.RerankBody, "priority"): "0, the default, is the highest; above it, others go first.",
+    (cohere.RerankBody, "return_documents"): "An extension: `true` puts the documents into the reply.",
+    (cohere.RerankBody, "instruction"): INSTRUCTION,
+    (infinity.RerankBody, "query"): QUERY,
+    (infinity.RerankBody, "documents"): "Texts.",
+    (infinity.RerankBody, "model"): RERANKER,
+    (infinity.RerankBody, "top_n"): TOP_N,
+    (infinity.RerankBody, "return_documents"): "`true` puts the documents into the reply.",
+    (infinity.RerankBody, "raw_scores"): "A body is Infinity's when it has this. `true`: " + LOGITS.lower(),
+    (infinity.ClassifyBody, "input"): "One text or a list of texts, none of them empty.",
+    (infinity.ClassifyBody, "model"): CLASSIFIER,
+    (infinity.ClassifyBody, "raw_scores"): "Logits in place of the model's own activation.",
+    (tei.RerankBody, "query"): QUERY,
+    (tei.RerankBody, "texts"): "The documents. A body is text-embeddings-inference's when it has them.",
+    (tei.RerankBody, "raw_scores"): LOGITS,
+    (tei.RerankBody, "return_text"): "`true` puts the texts into the reply.",
+    (tei.RerankBody, "truncate"): CUT,
+    (tei.RerankBody, "truncation_direction"): RIGHT,
+    (tei.RerankBody, "top_n"): "An extension. " + TOP_N,
+    (tei.RerankBody, "model"): "An extension. " + RERANKER,
+    (tei.PredictBody, "inputs"): "A text, a pair `[first, second]`, or a list of `[text]` and `[first, second]`.",
+    (tei.PredictBody, "raw_scores"): "Logits in place of the model's own activation.",
+    (tei.PredictBody, "truncate"): CUT,
+    (tei.PredictBody, "truncation_direction"): RIGHT,
+    (tei.PredictBody, "model"): "An extension. " + CLASSIFIER,
+    (vllm.ScoreBody, "text_1"): "One text, or as many as `text_2` has.",
+    (vllm.ScoreBody, "text_2"): "The texts to compare with it.",
+    (vllm.ScoreBody, "queries"): "Another name of `text_1`.",
+    (vllm.ScoreBody, "documents"): "Another name of `text_2`.",
+    (vllm.ScoreBody, "model"): RERANKER,
+    (vllm.ScoreBody, "use_activation"): "`false`: " + LOGITS.lower(),
+    (vllm.ScoreBody, "instruction"): INSTRUCTION,
     (openai.EmbeddingsBody, "input"): "One text or a list of texts, none of them empty. Token ids are refused.",
     (openai.EmbeddingsBody, "model"): "A model's name or alias. May be left out where the server has one model; the "
     "compatible-mode routes require it.",
@@ -93,6 +149,8 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
 }
 
 MAX_INPUTS = {
+    **dict.fromkeys(("rerank", "rerankV2", "rerankInfinity", "rerankTexts", "predict", "score"), ranking.MAX_DOCUMENTS),
+    "classify": openai.MAX_INPUTS,
     "createEmbedding": openai.MAX_INPUTS,
     "GetTextEmbedding": opensearch.MAX_INPUTS,
     "createCompatibleEmbedding": opensearch.MAX_INPUTS,
@@ -103,6 +161,15 @@ NOTES = {
     "createEmbedding": "`model` in the reply is the name that was asked for.",
     "listModels": "One row for each name and each alias; `root` is the model behind it.",
     "retrieveModel": "`/` in a model's name may be sent as it is or as `%2F`.",
+    "rerank": "`x-embedway-ranker` says how the documents were ordered: see [ranking](../guides/ranking.md). A score "
+    "lies in [0, 1]. `meta.billed_units` counts as Cohere would; nothing is billed.",
+    "rerankV2": "Scores as above.",
+    "score": "Scores as above, in the order of the texts.",
+    "rerankInfinity": "Where a body has `documents` and `raw_scores`.",
+    "classify": "Every label with its score, the likeliest first.",
+    "rerankTexts": "Where a body has `texts`.",
+    "predict": "Every label with its score, the likeliest first. For one input a list of them, for a list of inputs a "
+    "list of lists. A cross-encoder takes pairs, and its one score is called `LABEL_0`.",
     "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be anything.",
     "createCompatibleEmbedding": "The second path is the one of the vendor's own curl sample.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
@@ -111,6 +178,15 @@ NOTES = {
 
 DIALECTS = {
     "openai": ("OpenAI and Infinity", "One set of paths serves the clients of both; rows carry the fields of both."),
+    "jina": (
+        "Jina, and Cohere's version 1",
+        "Several APIs share these paths, and the body's keys choose among them. The one of this section owns what goes "
+        "wrong before a body is parsed, and every body that has no keys of the others.",
+    ),
+    "cohere": ("Cohere's version 2", "Errors are Cohere's."),
+    "vllm": ("vLLM", "Errors are OpenAI's. Its rerank is that of Jina's section."),
+    "infinity": ("Infinity", "What it does not share with OpenAI. In its errors `code` is the status."),
+    "tei": ("text-embeddings-inference", "Errors have its statuses: wrong input is 422, none at all 400."),
     "opensearch": ("AI Search Open Platform", "Every reply carries `x-acs-request-id`."),
 }
 
@@ -149,7 +225,15 @@ REPLY_HEADERS = {
     "x-inference-time": ("embeddings", "Milliseconds; of the slowest batch that held one of the texts."),
     "x-embedway-truncated": ("embeddings, where texts were cut", "How many texts were cut at the model's limit."),
     "x-embedway-stand-in": ("embeddings, from a stand-in", "The name of the model that really answered."),
-    "x-embedway-ignored": ("custom deployments", "`dimension`, where it had no effect."),
+    "x-embedway-ranker": (
+        "rerank and score",
+        "`cross-encoder`, `late-interaction`, `embedder-late-interaction` or `embedder-cosine`: "
+        "see [ranking](../guides/ranking.md).",
+    ),
+    "x-embedway-ignored": (
+        "custom deployments, rerank and score",
+        "Fields of the body that had no effect, such as `dimension`.",
+    ),
     "retry-after": ("429 and 503", "Seconds to wait before the next try."),
     "www-authenticate": ("401", "`Bearer`."),
     "allow": ("405", "The methods of the path."),
@@ -315,23 +399,42 @@ def errors_page() -> str:
         detail = msgspec.json.decode(theirs.body)["error"]
         platform = OPENSEARCH.word(error, _exchange())
         code = msgspec.json.decode(platform.body)["code"]
+        inference = TEI_INPUTS.word(error, _exchange())
         rows.append(
             (
                 f"`{kind.code}`",
                 WHEN[kind.__name__],
                 f"{theirs.status} `{detail['type']}` `{detail['code']}`",
+                f"{COHERE.word(error, _exchange()).status}",
+                f"{inference.status} `{msgspec.json.decode(inference.body)['error_type']}`",
                 f"{platform.status} `{code}`",
             )
         )
     return _page(
         "Errors",
         "Every reply that is not 200 is a JSON object in the words of the API that the path belongs to: paths under "
-        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, all others OpenAI's.",
+        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, those under `/v2` Cohere's, "
+        "`/predict` text-embeddings-inference's, `/classify` Infinity's, all others OpenAI's. Where several "
+        "APIs share a path, a body that is JSON chooses.",
         "```json\n"
         '{"error": {"message": "…", "type": "invalid_request_error", "param": "input[1]", "code": "invalid_request"}}\n'
         "```",
         '```json\n{"request_id": "…", "latency": 0, "code": "InvalidParameter", "message": "… (input[1])"}\n```',
-        _table(("Embedway's code", "when", "OpenAI, Infinity: status, type, code", "AI Search: status, code"), rows),
+        '```json\n{"id": "…", "message": "… (documents[1])"}\n```',
+        '```json\n{"error": "… (texts[1])", "error_type": "Validation"}\n```',
+        _table(
+            (
+                "Embedway's code",
+                "when",
+                "OpenAI, Jina, vLLM: status, type, code",
+                "Cohere v2",
+                "text-embeddings-inference: status, error_type",
+                "AI Search: status, code",
+            ),
+            rows,
+        ),
+        "Infinity's own routes answer as OpenAI's, with the status as `code`. For text-embeddings-inference an input "
+        "that is empty is 400 `Empty`.",
         "429 and 503 carry `Retry-After`, 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
         "closes the connection.",
         "## Before a request has a path",
@@ -444,16 +547,26 @@ def _operation(operation: Operation) -> list[str]:
     return parts
 
 
-def _leaves(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The fields of a reply down to its numbers and texts, by path."""
+def _leaves(struct: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a reply down to its numbers and texts, by path; of alternatives the first."""
+    if get_origin(struct) is list:
+        struct, prefix = get_args(struct)[0], f"{prefix}[]."
+    struct = next((one for one in get_args(struct) if one is not type(None)), struct)
     hints = get_type_hints(struct)
     for field in msgspec.structs.fields(struct):
         kind, path = hints[field.name], prefix + field.encode_name
-        inner = get_args(kind)[0] if get_origin(kind) is list else kind
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            yield from _leaves(inner, path + ("[]." if inner is not kind else "."))
+        inner, steps = kind, ""
+        while get_origin(inner) is list:
+            inner, steps = get_args(inner)[0], steps + "[]"
+        inner = next((one for one in get_args(inner) if _is_struct(one)), inner)
+        if _is_struct(inner):
+            yield from _leaves(inner, f"{path}{steps}.")
         else:
             yield path, _kind(kind) + (" or null" if type(None) in get_args(kind) else "")
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _kind(kind: Any) -> str:
@@ -465,7 +578,7 @@ def _kind(kind: Any) -> str:
         return " or ".join(f'`"{value}"`' for value in given)
     if origin in (list, tuple):
         return f"list of ({_kind(given[0])})" if get_args(given[0]) else f"list of {_kind(given[0])}s"
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) or _is_struct(kind):
         return "object"
     return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
 

@@ -45,3 +45,24 @@ token_sha256 = "{sha256(DOCUMENT_TOKEN.encode()).hexdigest()}"
 
 KEYED = f'api_key = "{KEY}"\n{MODELS}'
 STAND_IN = f"stand_in = true\n{MODELS}"
+RANKING = f"""
+[[model]]
+name = "{MODEL}"
+source = "{MODEL}"
+dtype = "fp32"
+
+[[model]]
+name = "scorer"
+source = "{{folder}}/scorer-bert"
+dtype = "fp32"
+
+[[model]]
+name = "moods"
+source = "{{folder}}/classifier"
+dtype = "fp32"
+
+[[model]]
+name = "multi"
+source = "{{folder}}/bge-m3"
+dtype = "fp32"
+"""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.server import Server, serving
+from tests.tiny import case
 
-from .configs import KEYED, STAND_IN
+from .configs import KEYED, RANKING, STAND_IN
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +30,15 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A keyless server where the bundled model answers for the vendor's six text models; with the deployments."""
     with serving(tmp_path_factory.mktemp("stand-in"), config=STAND_IN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ranking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A keyless server with the bundled model, a tiny cross-encoder, a tiny classifier and a tiny bge-m3."""
+    folder = tmp_path_factory.mktemp("ranking")
+    for name in ("scorer-bert", "classifier", "bge-m3"):
+        (folder / name).mkdir()
+        case.load(name).write(folder / name)
+    with serving(folder, config=RANKING.format(folder=folder)) as server:
         yield server

@@ -51,6 +51,39 @@ def vendor_refusal(answer: Answer, status: Statuses) -> Refusal:
     return Refusal(body["code"], body["message"])
 
 
+def infinity_refusal(answer: Answer, status: Statuses) -> Refusal:
+    """Check `{"error": {message, type, param, code}}` where the code is the status again."""
+    _check_status(answer, status)
+    body = answer.json()
+    assert list(body) == ["error"], body
+    error = body["error"]
+    assert list(error) == ["message", "type", "param", "code"], error
+    assert isinstance(error["type"], str)
+    assert error["code"] == answer.status
+    return Refusal(None, error["message"], error["param"])
+
+
+def cohere_refusal(answer: Answer, status: Statuses) -> Refusal:
+    """Check `{id, message}`; the id is the request's."""
+    _check_status(answer, status)
+    body = answer.json()
+    assert list(body) == ["id", "message"], body
+    assert body["id"] == answer.headers["x-request-id"]
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    return Refusal(None, body["message"])
+
+
+def tei_refusal(answer: Answer, status: Statuses) -> Refusal:
+    """Check `{error, error_type}`."""
+    _check_status(answer, status)
+    body = answer.json()
+    assert list(body) == ["error", "error_type"], body
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    return Refusal(body["error_type"], body["error"])
+
+
 def any_refusal(answer: Answer, status: Statuses) -> None:
     """Check that an error is a JSON object that says something, whatever its dialect."""
     _check_status(answer, status)

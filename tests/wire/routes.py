@@ -7,6 +7,7 @@ from .configs import MODEL, TOKEN
 EMBED = {"model": MODEL, "input": "hi"}
 INPUT = {"input": "hi"}
 TOKEN_HEADER = {"Token": TOKEN}
+RANK = {"model": MODEL, "query": "hi", "documents": ["hi", "a"]}
 
 # method, path, body, headers beside the key
 DATA = [
@@ -21,9 +22,15 @@ DATA = [
     ("POST", "/compatible-mode/v1/chat/embeddings", EMBED, {}),
     ("POST", "/v3/openapi/deployments/dep-abc123/predict", INPUT, TOKEN_HEADER),
     ("POST", "/v3/openapi/dep-abc123", INPUT, TOKEN_HEADER),
+    ("POST", "/v1/rerank", RANK, {}),
+    ("POST", "/rerank", RANK, {}),
+    ("POST", "/v2/rerank", RANK, {}),
+    ("POST", "/v1/score", {"model": MODEL, "text_1": "hi", "text_2": ["hi", "a"]}, {}),
+    ("POST", "/score", {"model": MODEL, "text_1": "hi", "text_2": ["hi", "a"]}, {}),
 ]
 OPEN = ["/health", "/ready", "/metrics", "/docs", "/openapi.json"]
-EMBEDDING = [row for row in DATA if row[0] == "POST"]
+EMBEDDING = [row for row in DATA if row[0] == "POST" and "input" in str(row[2])]
+CLASSIFYING = ["/v1/classify", "/classify", "/predict"]  # the bundled model answers none of them
 
 
 def name(row: object) -> str:

@@ -68,6 +68,7 @@ class Score:
             raise InvalidInput(
                 f"text_1 must be one text or as many as text_2, not {len(firsts)} for {len(seconds)}.", "$.text_1"
             )
+        check_filled(firsts, body.text_1 if body.queries is None else body.queries)
         model = choose_model(self._ranking.engine, body.model, "rerank")
         results = await self._rank(exchange, body, model, firsts, seconds)
         usage = _sum([result.usage for result in results])
@@ -83,16 +84,37 @@ class Score:
     async def _rank(
         self, exchange: Exchange, body: ScoreBody, model: str, firsts: Sequence[str], seconds: Sequence[str]
     ) -> Sequence[RankResult]:
-        raw = body.use_activation is False
+        async def ask(first: str, texts: Sequence[str], place: str = "") -> RankResult:
+            try:
+                async with room:
+                    return await self._ranking(exchange, model, first, texts, raw=raw, instruction=body.instruction)
+            except InvalidInput as error:  # in the words of this body
+                raise InvalidInput(error.message, _field(error, place), None if place else error.item) from error
+
+        raw, room = body.use_activation is False, asyncio.Semaphore(TOGETHER)
         if len(firsts) == 1:
-            return [await self._ranking(exchange, model, firsts[0], seconds, raw=raw, instruction=body.instruction)]
-        room = asyncio.Semaphore(TOGETHER)
+            return [await ask(firsts[0], seconds)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                pairs = enumerate(zip(firsts, seconds, strict=True))
+                asked = [group.create_task(ask(first, [second], f"[{index}]")) for index, (first, second) in pairs]
+        except ExceptionGroup as errors:  # the others were given up: one failed pair fails the call
+            raise errors.exceptions[0] from None
+        return [task.result() for task in asked]
 
-        async def one(first: str, second: str) -> RankResult:
-            async with room:
-                return await self._ranking(exchange, model, first, [second], raw=raw, instruction=body.instruction)
 
-        return await asyncio.gather(*(one(*pair) for pair in zip(firsts, seconds, strict=True)))
+def _field(error: InvalidInput, place: str) -> str | None:
+    if error.field == "$.query":
+        return f"$.text_1{place}"
+    return f"$.text_2{place}" if error.field is None and place else error.field
+
+
+def check_filled(firsts: Sequence[str], given: object) -> None:
+    """Raise `InvalidInput` for an empty first text: it is the query."""
+    for index, text in enumerate(firsts):
+        if not text:
+            field = f"$.text_1[{index}]" if isinstance(given, list) else "$.text_1"
+            raise InvalidInput("text_1 must not be an empty string.", field)
 
 
 def _sum(usages: Sequence[Usage]) -> Usage:
@@ -105,6 +127,7 @@ def _texts(given: str | list[str] | None, newer: str | list[str] | None, name: s
     texts = newer if given is None else given
     if texts is None:
         raise InvalidInput(f"{name} is required.", f"$.{name}")
-    whole = [texts] if isinstance(texts, str) else texts
-    check_count(whole, f"$.{name}")
-    return whole
+    if isinstance(texts, str):
+        return [texts]
+    check_count(texts, f"$.{name}")
+    return texts
