@@ -19,6 +19,7 @@ Task = Literal["embedding", "rerank", "multimodal", "classify"]
 DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
 Activation = Literal["identity", "sigmoid", "softmax"]
+Modality = Literal["image", "text"]
 BackendName = Literal["auto", "openvino", "torch", "sentence"]
 
 
@@ -69,7 +70,20 @@ class Pair:
         return len(self.query) + len(self.document)
 
 
-Item = Text | Pair
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One picture to encode: a whole PNG, JPEG, WebP, GIF or BMP file."""
+
+    data: bytes
+    outputs: Output = Output.DENSE
+
+    @property
+    def characters(self) -> int:
+        """None: usage counts the characters of texts."""
+        return 0
+
+
+Item = Text | Pair | Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,8 @@ class Features:
 
     `cost` is the item's price in a batch and its usage: tokens consumed, with prompt and special tokens, after cutting.
     `ids` is int32 `[cost]`. `types` int32 `[cost]` is 1 for the second text of a pair; None means all 0. `cut` says
-    that the text was longer than the model reads.
+    that the text was longer than the model reads. `pixels` float32 `[cost, channels * side * side]` are those of an
+    image, one patch a row, and 0 in a row that the network puts in front of them; then `ids` is empty.
     """
 
     ids: npt.NDArray[np.int32]
@@ -86,6 +101,7 @@ class Features:
     cut: bool = False
     outputs: Output = Output.DENSE
     types: npt.NDArray[np.int32] | None = None
+    pixels: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +164,10 @@ class Facts:
     """What the model's own library does with the logits."""
     device: str = "cpu"
     """Where it computes; models on different devices do not wait for each other."""
+    modalities: frozenset[Modality] = frozenset({"text"})
+    """What an item may be made of."""
+    image_tokens: int = 0
+    """What one image costs, where images are taken: they are all brought to one size."""
 
 
 @dataclass(frozen=True, slots=True)

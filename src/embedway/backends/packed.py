@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from embedway.errors import ModelFilesError
+from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.heads import Heads
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
-from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task
+from embedway.types import DType, Facts, Features, Image, Item, ModelSpec, Output, Outputs, Sparse, Task
 
 Floats = npt.NDArray[np.float32]
 
@@ -62,6 +62,8 @@ class PackedBackend:
         )
 
     def prepare(self, item: Item) -> Features:
+        if isinstance(item, Image):
+            raise InvalidInput("This model reads no images: send it texts.")
         features = self._reader.read(item)
         return features if self._typed else dataclasses.replace(features, types=None)
 

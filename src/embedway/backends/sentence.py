@@ -57,7 +57,7 @@ class SentenceBackend:
 
     def prepare(self, item: Item) -> Features:
         if not isinstance(item, Text):
-            raise InvalidInput("This model embeds texts; it scores no pairs.")
+            raise InvalidInput("This model embeds texts; it reads no pairs and no images.")
         with self._lock:
             given = self._preprocess([item.text], item.role)
             whole = self._model.tokenizer(
@@ -67,7 +67,7 @@ class SentenceBackend:
         cut = len(ids) == self.facts.max_tokens < len(whole["input_ids"])
         if cut and self._truncation == "error":
             raise InvalidInput(f"A text is longer than the {self.facts.max_tokens} tokens that this model reads.")
-        return SentenceFeatures(ids, len(ids), cut, item.outputs, None, item.text, item.role)
+        return SentenceFeatures(ids, len(ids), cut, item.outputs, text=item.text, role=item.role)
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         outputs: list[Outputs] = [Outputs()] * len(batch)

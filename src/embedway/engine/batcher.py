@@ -17,7 +17,7 @@ from embedway.engine.device import Device
 from embedway.engine.ticket import Ticket, Waiting
 from embedway.errors import EmbedwayError, InvalidInput, ModelFailed, Overloaded, Unavailable
 from embedway.observe import Metrics
-from embedway.types import EmbedCall, Features, Item, Outputs, Timings
+from embedway.types import EmbedCall, Features, Image, Item, Outputs, Timings
 from embedway.vectors import check_finite
 
 log = logging.getLogger(__name__)
@@ -168,6 +168,8 @@ class Batcher:
         self.pending_items += items
 
     def _estimate(self, item: Item) -> int:
+        if isinstance(item, Image):
+            return self._backend.facts.image_tokens
         return min(self._backend.facts.max_tokens, 2 + item.characters // CHARACTERS_PER_TOKEN)
 
     async def _prepare(self, items: Sequence[Item]) -> Sequence[Features]:

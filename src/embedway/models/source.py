@@ -43,6 +43,8 @@ DESCRIPTIONS = [
     "colbert_linear.*",
     "tokenizer.json",
     "tokenizer_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
 ]
 """Patterns of the files beside the network's weights that say how a vector is made."""
 
