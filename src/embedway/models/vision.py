@@ -66,6 +66,7 @@ class _Tokenizer(msgspec.Struct):
     model_max_length: int | float | None = None
     pad_token: str | dict[str, Any] | None = None
     padding_side: Literal["left", "right"] = "right"
+    model_input_names: list[str] | None = None
 
 
 class _Module(msgspec.Struct):
@@ -163,7 +164,11 @@ def choose_max_tokens(config: Mapping[str, Any], own: float | None, spec: ModelS
 
 
 def read_filling(folder: Path, tokenizer: _Tokenizer) -> str:
-    """The token that fills texts up. Raises `ModelFilesError` where the tokenizer's files name none."""
+    """The token that fills texts up. Raises `ModelFilesError` where the tokenizer's files name none, or hide it from the
+    network, which was not trained so.
+    """
+    if tokenizer.model_input_names != ["input_ids"]:
+        raise unsupported(folder, "its tokenizer hides from the network what fills texts up (model_input_names)")
     named = tokenizer.pad_token
     token = named.get("content") if isinstance(named, dict) else named
     if not isinstance(token, str):
