@@ -86,8 +86,10 @@ def three(folder: Path) -> Arrays:
 
 
 def see(folder: Path) -> Arrays:
-    """`dense` float32 `[texts and images, dimensions]` of length 1, each alone, images as data URIs; `counts` int32, the
-    tokens of each that its vector depends on: CLIP's up to its end token, SigLIP's with the filling, patches of images.
+    """`dense` float32 `[texts and images, dimensions]` of length 1, each alone, images as data URIs.
+
+    `counts` int32: the tokens of each that its vector depends on, CLIP's up to its end token, SigLIP's with the
+    filling, patches of images.
     """
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     config = model[0].model.config

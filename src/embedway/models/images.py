@@ -49,6 +49,8 @@ def read_image(data: bytes, limits: ImageLimits = LIMITS) -> Image.Image:
             width, height = file.size
             if 0 < width * height <= limits.pixels:
                 return to_rgb(ImageOps.exif_transpose(file))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limits
+        raise InvalidInput(f"The image has more than {limits.pixels:,} pixels: send a smaller one.") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         raise InvalidInput(f"The image looks like {kind} but is damaged or cut short: send the whole file.") from error
     raise InvalidInput(f"The image has {width} x {height} pixels: 1 to {limits.pixels:,} are read, send a smaller one.")

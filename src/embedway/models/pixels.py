@@ -1,7 +1,8 @@
 """From a picture to what a vision network reads, as the image processors of transformers 5.23 do it with Pillow:
 resized, cut to the middle, scaled, normalised (`CLIPImageProcessorPil`, `SiglipImageProcessorPil`).
 
-Where torchvision is installed the library resizes with that; its numbers differ by at most one of 255 here and there.
+Where torchvision is installed the library resizes with that: fewer than one number in a hundred is then another one, by
+one or two of 255.
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ def _read_size(folder: Path, told: Mapping[str, Any]) -> tuple[int | None, Size 
     size = told["size"]
     if isinstance(size, int):
         return (None, (size, size)) if told["square"] else (size, None)
+    if not isinstance(size, dict):
+        raise ValueError(f"{size!r} is no size")  # noqa: TRY004 -- of a file, not of an argument
     if "longest_edge" in size or not ({"height", "width"} <= size.keys() or "shortest_edge" in size):
         raise UnsupportedModel(
             f"The model in {folder} is not supported yet: its images are resized by {' and '.join(sorted(size))}."

@@ -69,6 +69,12 @@ class _Tokenizer(msgspec.Struct):
     model_input_names: list[str] | None = None
 
 
+class _Sentence(msgspec.Struct):
+    """What `sentence_bert_config.json` says of how the library calls its processor, by kind of input."""
+
+    processing_kwargs: dict[str, dict[str, Any]] = {}
+
+
 class _Module(msgspec.Struct):
     type: str
     path: str = ""
@@ -137,6 +143,9 @@ def check_modules(folder: Path) -> None:
         raise unsupported(folder, f"its modules are {', '.join(kinds) or 'none'}")
     if modules[0].path:
         raise unsupported(folder, f"its network is in the subfolder {modules[0].path}: give that folder as source")
+    told = read_optional(folder / "sentence_bert_config.json", _Sentence).processing_kwargs
+    if told.keys() - {"text"} or told.get("text", {}).keys() - {"padding"}:
+        raise unsupported(folder, f"its processor is called with settings for {' and '.join(sorted(told))}")
 
 
 def check_result(preparation: Preparation, config: Mapping[str, Any]) -> None:
@@ -164,8 +173,8 @@ def choose_max_tokens(config: Mapping[str, Any], own: float | None, spec: ModelS
 
 
 def read_filling(folder: Path, tokenizer: _Tokenizer) -> str:
-    """The token that fills texts up. Raises `ModelFilesError` where the tokenizer's files name none, or hide it from the
-    network, which was not trained so.
+    """The token that fills texts up. Raises `ModelFilesError` where the tokenizer's files name none, or hide it from
+    the network, which was not trained so.
     """
     if tokenizer.model_input_names != ["input_ids"]:
         raise unsupported(folder, "its tokenizer hides from the network what fills texts up (model_input_names)")
