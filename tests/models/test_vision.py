@@ -12,7 +12,7 @@ import pytest
 
 from embedway.errors import InvalidInput, ModelFilesError, UnsupportedModel
 from embedway.models.families import clip, tower
-from embedway.models.source import find_model
+from embedway.models.source import ModelFiles, find_model, whole
 from embedway.models.vision import VisionReader, VisionRecipe, cut_behind_end, fill_up, read_vision, sees_images
 from embedway.types import ModelSpec, Text
 from tests.tiny import case
@@ -55,6 +55,35 @@ def test_a_folder_of_modules(composed: Path) -> None:
     recipe = read(composed)
     assert (recipe.dimensions, recipe.max_tokens, recipe.image_tokens, recipe.filling) == (64, 24, 16, "<pad>")
     assert recipe.prompts == {"query": "a photo of ", "document": ""}
+
+
+@pytest.mark.parametrize("kinds", [["CLIPModel"], ["CLIPModel", "Normalize"], ["Transformer"]])
+def test_clip_as_sentence_transformers_saves_it(plain: Path, kinds: list[str]) -> None:
+    """Under its old name or its new one, at the root; whether it normalises makes no difference here."""
+    modules = [{"type": f"sentence_transformers.models.{kind}", "path": ""} for kind in kinds]
+    (plain / "modules.json").write_text(json.dumps(modules))
+    assert read(plain).dimensions == 40
+
+
+def test_clip_in_a_folder_below(tmp_path: Path) -> None:
+    """As the library saved it before version 5; other modules behind it are not left out in silence."""
+    case.load("clip").write(tmp_path / "0_CLIPModel")
+    modules = [{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIPModel"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    assert read(tmp_path).dimensions == 40
+    (tmp_path / "modules.json").write_text(json.dumps([*modules, {"type": "sentence_transformers.models.Dense"}]))
+    with pytest.raises(ModelFilesError, match="has no config"):
+        read(tmp_path)
+
+
+def test_a_cached_snapshot_without_image_settings_is_not_whole(plain: Path) -> None:
+    """Then they are fetched, never guessed."""
+    files = ModelFiles(plain, "cache", "")
+    assert whole(files, bare=True)
+    (plain / "processor_config.json").rename(plain / "preprocessor_config.json")
+    assert whole(files, bare=True)
+    (plain / "preprocessor_config.json").unlink()
+    assert not whole(files, bare=True)
 
 
 def test_the_digest_changes_with_what_the_vectors_depend_on(plain: Path) -> None:
