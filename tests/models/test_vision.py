@@ -112,6 +112,11 @@ def test_a_config_leaves_out_what_the_library_knows() -> None:
         ("config.json", lambda told: {**told, "text_config": 3}, "damaged"),
         (
             "config.json",
+            lambda told: {**told, "text_config": {**told["text_config"], "eos_token_id": [2, 3]}},
+            "not the id of one token",
+        ),
+        (
+            "config.json",
             lambda told: {**told, "vision_config": {**told["vision_config"], "image_size": [32, 48]}},
             "image_size",
         ),

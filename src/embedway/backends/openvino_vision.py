@@ -34,6 +34,10 @@ class OpenVinoVisionBackend(VisionBackend):
             tower: compile_model(build_tower(self._weights, recipe, tower), dtype, threads).create_infer_request()
             for tower in TOWERS
         }
+        self._inputs = {
+            tower: [name for port in request.model_inputs for name in port.get_names()]
+            for tower, request in self._requests.items()
+        }
         self.warm()
         self._weights.release()
 
@@ -42,9 +46,7 @@ class OpenVinoVisionBackend(VisionBackend):
         given = feeds(batch, layout)
         if tower == "image":
             given["pixels"] = pack_pixels(batch, layout)
-        request = self._requests[tower]
-        names = [name for port in request.model_inputs for name in port.get_names()]
-        return np.array(request.infer({name: given[name] for name in names})[0])
+        return np.array(self._requests[tower].infer({name: given[name] for name in self._inputs[tower]})[0])
 
     def close(self) -> None:
         del self._requests, self._weights

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from embedway.errors import ModelFilesError
 from embedway.models.families import tower
 from embedway.models.families.encoder import require
 from embedway.models.families.ops import Ops, Packed
@@ -66,6 +67,9 @@ def check(config: Mapping[str, Any]) -> None:
     """Raise `ModelFilesError` for a config that this code would answer wrongly."""
     tower.check(config)
     require(config, "projection_dim")
+    end = config["text_config"]["eos_token_id"]
+    if not isinstance(end, int):
+        raise ModelFilesError(f"eos_token_id in config.json is {end!r}, not the id of one token: it is damaged.")
 
 
 def dimensions(config: Mapping[str, Any]) -> int:
