@@ -4,8 +4,10 @@ with the modules of sentence-transformers.
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
@@ -28,6 +30,7 @@ Ids = npt.NDArray[np.int32]
 
 FAMILIES: Mapping[str, ModuleType] = MappingProxyType({"clip": clip, "siglip": siglip})
 """Networks of two towers, by the `model_type` of config.json."""
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class VisionRecipe:
 
     `family` is a key of `FAMILIES`; `config` is `config.json` with all that the library fills in. `max_tokens` is the
     longest text, special and prompt tokens included, `image_tokens` what every image has. `filling` is the token with
-    which texts are filled up, on the side `filled`, or None where they are not. `digest` changes when a vector can.
+    which texts are filled up, on the side `filled`, or None where they are not. `canonical` asks for `canonicalize`
+    before tokenizing. `digest` changes when a vector can.
     """
 
     family: str
@@ -49,6 +53,7 @@ class VisionRecipe:
     lowercase: bool
     filling: str | None
     filled: Literal["left", "right"]
+    canonical: bool
     digest: str
 
     @property
@@ -67,6 +72,7 @@ class _Tokenizer(msgspec.Struct):
     pad_token: str | dict[str, Any] | None = None
     padding_side: Literal["left", "right"] = "right"
     model_input_names: list[str] | None = None
+    tokenizer_class: str | None = None
 
 
 class _Sentence(msgspec.Struct):
@@ -104,7 +110,8 @@ def read_vision(files: ModelFiles, spec: ModelSpec) -> VisionRecipe:
     max_tokens = choose_max_tokens(config, sentence.max_seq_length or tokenizer.model_max_length, spec)
     prompts: Mapping[Role, str] = choose_prompts(folder, read_card(folder)) if composed else {}
     filling = read_filling(folder, tokenizer) if family is siglip else None
-    rest = [repr(preparation), max_tokens, dict(prompts), sentence.do_lower_case, filling, tokenizer.padding_side]
+    canonical = (tokenizer.tokenizer_class or "").startswith("SiglipTokenizer")
+    reading = [max_tokens, dict(prompts), sentence.do_lower_case, canonical, filling, tokenizer.padding_side]
     return VisionRecipe(
         family=raw["model_type"],
         config=MappingProxyType(config),
@@ -116,7 +123,8 @@ def read_vision(files: ModelFiles, spec: ModelSpec) -> VisionRecipe:
         lowercase=sentence.do_lower_case,
         filling=filling,
         filled=tokenizer.padding_side,
-        digest=digest(files, raw, rest, {}),
+        canonical=canonical,
+        digest=digest(files, raw, [repr(preparation), *reading], {}),
     )
 
 
@@ -191,7 +199,11 @@ class VisionReader:
     def __init__(self, files: ModelFiles, recipe: VisionRecipe, spec: ModelSpec) -> None:
         self._recipe = recipe
         self._texts = TextReader(
-            files.folder, recipe.max_tokens, recipe.prompts, recipe.lowercase, spec.truncation or "cut"
+            files.folder,
+            recipe.max_tokens,
+            {} if recipe.canonical else recipe.prompts,
+            recipe.lowercase,
+            spec.truncation or "cut",
         )
         vocabulary = recipe.config["text_config"]["vocab_size"]
         if self._texts.vocabulary_size > vocabulary:
@@ -203,6 +215,8 @@ class VisionReader:
 
     def read_text(self, item: Text) -> Features:
         """Tokens as the text tower takes them. Raises `InvalidInput` for a text too long where that is refused."""
+        if self._recipe.canonical:
+            item = replace(item, text=canonicalize(self._recipe.prompts.get(item.role, "") + item.text))
         read, text = self._texts.read(item), self._recipe.config["text_config"]
         if self._filling is None:
             ids = cut_behind_end(read.ids, text["eos_token_id"])
@@ -216,6 +230,13 @@ class VisionReader:
         patches = unfold(self._recipe.preparation.apply(read_image(item.data)), side)
         pixels = np.pad(patches, [(self._recipe.network.LEAD, 0), (0, 0)])
         return Features(np.zeros(0, dtype=np.int32), len(pixels), outputs=item.outputs, pixels=pixels)
+
+
+def canonicalize(text: str) -> str:
+    """As SigLIP's authors and the library's `SiglipTokenizer` have it: lower case, no punctuation, single spaces. The
+    tokenizer file that is published beside keeps some of the punctuation.
+    """
+    return re.sub(r"\s+", " ", text.lower().translate(_PUNCTUATION)).strip()
 
 
 def cut_behind_end(ids: Ids, end: int) -> Ids:
