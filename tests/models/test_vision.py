@@ -54,7 +54,7 @@ def test_a_plain_folder(plain: Path) -> None:
     """Without modules there are no prompts, and CLIP fills nothing up."""
     recipe = read(plain)
     assert (recipe.dimensions, recipe.max_tokens, recipe.image_tokens) == (40, 32, 17)
-    assert (recipe.filling, recipe.prompts) == (None, {})
+    assert (recipe.filling, recipe.prompts.by_role) == (None, {"query": "", "document": ""})
 
 
 def test_a_folder_of_modules(composed: Path) -> None:
@@ -62,7 +62,8 @@ def test_a_folder_of_modules(composed: Path) -> None:
     change(composed, "config_sentence_transformers.json", lambda told: {**told, "prompts": {"query": "a photo of "}})
     recipe = read(composed)
     assert (recipe.dimensions, recipe.max_tokens, recipe.image_tokens, recipe.filling) == (64, 24, 16, "<pad>")
-    assert recipe.prompts == {"query": "a photo of ", "document": ""}
+    assert recipe.prompts.by_role == {"query": "a photo of ", "document": ""}
+    assert read(composed, query_prompt="").prompts.by_role["query"] == ""
 
 
 @pytest.mark.parametrize("kinds", [["CLIPModel"], ["CLIPModel", "Normalize"], ["Transformer"]])

@@ -17,8 +17,9 @@ from sentence_transformers import SentenceTransformer
 
 from embedway.backends.torch import KINDS, choose_device, choose_dtype
 from embedway.errors import InvalidInput, ModelFilesError
-from embedway.models.recipe import PROMPTS
-from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
+from embedway.models.folder import read_json
+from embedway.models.prompts import NAMES
+from embedway.models.source import CONFIG, MODULES, ModelFiles
 from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role, Text
 
 
@@ -71,7 +72,7 @@ class SentenceBackend:
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         outputs: list[Outputs] = [Outputs()] * len(batch)
-        for role in PROMPTS:  # the library takes one prompt for all texts of a pass
+        for role in NAMES:  # the library takes one prompt for all texts of a pass
             chosen = [
                 (index, one.text)
                 for index, one in enumerate(batch)
@@ -156,5 +157,5 @@ def choose_prompts(model: Any) -> Mapping[Role, str]:
     prompts: Mapping[str, str] = model.prompts
     default = prompts.get(model.default_prompt_name or "") or ""
     return {
-        role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in PROMPTS.items()
+        role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in NAMES.items()
     }
