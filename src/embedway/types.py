@@ -19,6 +19,7 @@ Task = Literal["embedding", "rerank", "multimodal", "classify"]
 DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
 Activation = Literal["identity", "sigmoid", "softmax"]
+Modality = Literal["image", "text"]
 BackendName = Literal["auto", "openvino", "torch", "sentence"]
 Ranker = Literal["cross-encoder", "late-interaction", "embedder-late-interaction", "embedder-cosine"]
 """How documents are ordered; the last two are an embedder's, which nobody trained to rank."""
@@ -72,7 +73,20 @@ class Pair:
         return len(self.query) + len(self.document)
 
 
-Item = Text | Pair
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One picture to encode: a whole PNG, JPEG, WebP, GIF or BMP file."""
+
+    data: bytes
+    outputs: Output = Output.DENSE
+
+    @property
+    def characters(self) -> int:
+        """None: usage counts the characters of texts."""
+        return 0
+
+
+Item = Text | Pair | Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,8 @@ class Features:
     `ids` is int32 `[cost]`. `types` int32 `[cost]` is 1 for the second text of a pair; None means all 0. `cut` says
     that the text was longer than the model reads. Only the first `seen` tokens can be looked at by others; None means
     all. `kept` bool `[cost]` says which tokens' vectors are given; None leaves that to the model's head. `sparse` are
-    the terms, where they need no network.
+    the terms, where they need no network. `pixels` float32 `[cost, channels * side * side]` are those of an image, one
+    patch a row, and 0 in a row that the network puts in front of them; then `ids` is empty.
     """
 
     ids: npt.NDArray[np.int32]
@@ -94,6 +109,7 @@ class Features:
     seen: int | None = None
     kept: npt.NDArray[np.bool_] | None = None
     sparse: Sparse | None = None
+    pixels: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,10 @@ class Facts:
     """Whether its token vectors are made by a head trained for late interaction, or are its last hidden states."""
     sparse_head: bool = False
     """Whether its weights of terms are learned, or BM25's."""
+    modalities: frozenset[Modality] = frozenset({"text"})
+    """What an item may be made of."""
+    image_tokens: int = 0
+    """What one image costs, where images are taken: they are all brought to one size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from embedway.backends.base import Backend
 from embedway.backends.open import open_backend
-from embedway.types import BackendName, Item, ModelSpec, Output, Outputs, Pair, Role, Text
+from embedway.types import BackendName, Image, Item, ModelSpec, Output, Outputs, Pair, Role, Text
 from tests.reference import compare
+from tests.tiny.pictures import PICTURES
 from tests.tiny.texts import NAMES, PAIRS, TEXTS
 
 TOGETHER = 40
@@ -43,6 +44,8 @@ def ask(backend: Backend, wanted: Arrays) -> Sequence[Item]:
     """The items whose answers are known, for everything that the model gives."""
     if "rerank" in backend.facts.tasks:
         return [Pair(*pair) for pair in PAIRS]
+    if "image" in backend.facts.modalities:
+        return [*(Text(text) for text in TEXTS), *(Image(data) for data in PICTURES.values())]
     outputs = backend.facts.outputs
     if "rows" in wanted:
         assert outputs == Output.TOKENS
@@ -67,7 +70,7 @@ def agree(wanted: Arrays, chosen: Sequence[int], outputs: Sequence[Outputs]) -> 
     told = []
     if "dense" in wanted:
         rows = np.stack([one.dense for one in outputs if one.dense is not None])
-        agreement = compare.agree(wanted["dense"][chosen], rows, [NAMES[index] for index in chosen])
+        agreement = compare.agree(wanted["dense"][chosen], rows, [[*NAMES, *PICTURES][index] for index in chosen])
         agreement.require(compare.FP32_COSINE)
         told.append(str(agreement))
     if "logits" in wanted:

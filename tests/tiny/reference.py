@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
-from sentence_transformers import CrossEncoder, MultiVectorEncoder, SparseEncoder
+from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer, SparseEncoder
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.reference import sentence
 
+from .pictures import PICTURES
 from .texts import PAIRS, TEXTS
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -81,6 +83,34 @@ def three(folder: Path) -> Arrays:
             vectors = torch.nn.functional.linear(hidden[1:], late["weight"], late["bias"])
             tokens.append(torch.nn.functional.normalize(vectors, dim=-1).numpy())
     return answers | {"terms": terms, "tokens": np.concatenate(tokens)}
+
+
+def see(folder: Path) -> Arrays:
+    """`dense` float32 `[texts and images, dimensions]` of length 1, each alone, images as data URIs.
+
+    `counts` int32: the tokens of each that its vector depends on, CLIP's up to its end token, SigLIP's with the
+    filling, patches of images.
+    """
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    config = model[0].model.config
+    if config.model_type == "siglip":  # as its cards tell; a plain folder cannot say so itself
+        model[0].processing_kwargs = {"text": {"padding": "max_length"}}
+    uris = [f"data:image/any;base64,{base64.b64encode(data).decode()}" for data in PICTURES.values()]
+    rows = [model.encode(one, normalize_embeddings=True, show_progress_bar=False) for one in [*TEXTS, *uris]]
+    vectors = np.stack(rows).astype(np.float32)
+    for part in (vectors[: len(TEXTS)], vectors[len(TEXTS) :]):
+        require_spread(part)
+    counts = [_seen_tokens(config, model.preprocess([text])["input_ids"][0]) for text in TEXTS]
+    patches = (config.vision_config.image_size // config.vision_config.patch_size) ** 2
+    counts += [patches + (config.model_type == "clip")] * len(uris)
+    return {"dense": vectors, "counts": np.array(counts, dtype=np.int32)}
+
+
+def _seen_tokens(config: Any, ids: torch.Tensor) -> int:
+    end = config.text_config.eos_token_id
+    if config.model_type == "siglip":
+        return len(ids)
+    return 1 + int(ids.argmax() if end == 2 else (ids == end).int().argmax())
 
 
 def late(folder: Path) -> Arrays:
@@ -152,6 +182,7 @@ ANSWERS: Mapping[str, Callable[[Path], Arrays]] = {
     "embed": embed,
     "late": late,
     "score": score,
+    "see": see,
     "three": three,
     "weigh": weigh,
 }

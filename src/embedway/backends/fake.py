@@ -41,7 +41,7 @@ class FakeBackend:
 
     def prepare(self, item: Item) -> Features:
         if not isinstance(item, Text):
-            raise InvalidInput("This model embeds texts; it scores no pairs.")
+            raise InvalidInput("This model embeds texts; it reads no pairs and no images.")
         characters = [ord(character) for character in item.text if not character.isspace()] or [0]
         if len(characters) > self.facts.max_tokens and self._truncation == "error":
             raise InvalidInput(f"A text is longer than the {self.facts.max_tokens} tokens that this model reads.")

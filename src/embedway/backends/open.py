@@ -14,6 +14,7 @@ from embedway.models.families import find_family
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, check_fits
 from embedway.models.source import ModelFiles, find_model
+from embedway.models.vision import read_vision, sees_images
 from embedway.types import BackendName, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
     if chosen == "sentence":
         return _open_sentence(files, spec, threads)
     try:
+        if sees_images(files):
+            return _open_vision(files, spec, chosen, threads)
         recipe = read_recipe(files, spec)
         find_family(recipe.family)
     except UnsupportedModel as error:
@@ -55,6 +58,17 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
     from embedway.backends.openvino import OpenVinoBackend
 
     return OpenVinoBackend(files, recipe, spec, threads)
+
+
+def _open_vision(files: ModelFiles, spec: ModelSpec, chosen: BackendName, threads: int) -> Backend:
+    recipe = read_vision(files, spec)
+    if chosen == "torch":
+        from embedway.backends.torch_vision import TorchVisionBackend
+
+        return TorchVisionBackend(files, recipe, spec, threads)
+    from embedway.backends.openvino_vision import OpenVinoVisionBackend
+
+    return OpenVinoVisionBackend(files, recipe, spec, threads)
 
 
 def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: UnsupportedModel) -> Backend:

@@ -134,7 +134,8 @@ def feeds(batch: Sequence[Features], layout: Layout) -> dict[str, npt.NDArray[np
     start = 0
     for index in layout.order:
         features = batch[index]
-        ids[start : start + features.cost] = features.ids
+        if features.pixels is None:
+            ids[start : start + features.cost] = features.ids
         if features.types is not None:
             types[start : start + features.cost] = features.types
         start += features.cost

@@ -64,6 +64,19 @@ class GraphAttention:
         parts = [self._attend(group, q, k, v, sight) for group in self.groups]
         return ov.gather(ov.concat(parts, 0), self._tokens.input("unpack"), int64(0))
 
+    def pool(self, query: Floats, k: Node, v: Node) -> Node:
+        """One row for each item, shortest first, by a query `[1, heads, 1, depth]` that is scaled already:
+        `[items, heads * depth]`.
+        """
+        sight = Sight(query.shape[1], query.shape[1], 1.0, causal=False, window=None, bias=None)
+        parts = []
+        for group in self.groups:
+            slots = self._tokens.slots(group)
+            _, k4, v4 = _heads(k, k, v, _Places(slots, slots, None), sight)
+            scores = ov.add(ov.matmul(ov.constant(query), k4, False, True), self._unseen(group, False, None))
+            parts.append(_rows(ov.matmul(ov.softmax(scores, -1), v4, False, False), width(k)))
+        return ov.concat(parts, 0)
+
     def _attend(self, group: int, q: Node, k: Node, v: Node, sight: Sight) -> Node:
         """The rows of one group's slots, one item behind the other."""
         slots = self._tokens.slots(group)

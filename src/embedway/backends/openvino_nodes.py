@@ -30,6 +30,10 @@ class GraphTokens:
     def types(self) -> Node:
         return self.input("types")
 
+    @property
+    def pixels(self) -> Node:
+        return self.input("pixels", 2, np.float32)
+
     def input(self, name: str, rank: int = 1, kind: Any = np.int32) -> Node:
         if name not in self.inputs:
             self.inputs[name] = ov.parameter([-1] * rank, kind, name=name)

@@ -67,6 +67,15 @@ class GraphOps:
         product = ov.matmul(x, self._matrix(f"{name}.weight", (width_out, width_in)), False, True)
         return ov.add(product, self._constant(f"{name}.bias", (width_out,))) if bias else product
 
+    def patches(self, name: str, x: Node, channels: int, side: int, width: int, bias: bool) -> Node:
+        matrix = self._weights.tensor(f"{name}.weight", (width, channels, side, side)).reshape(width, -1)
+        product = ov.matmul(x, ov.constant(matrix), False, True)
+        return ov.add(product, self._constant(f"{name}.bias", (width,))) if bias else product
+
+    def lead(self, name: str, x: Node, width: int) -> Node:
+        first = ov.convert(ov.equal(self.tokens.positions, _int32(0)), np.float32)
+        return ov.add(x, ov.multiply(ov.unsqueeze(first, _ints(1)), self._constant(name, (width,))))
+
     def choose(self, name: str, x: Node, rows: int, width: int, chosen: Sequence[int]) -> Node:
         table = self._weights.stored(name, (rows, width))
         return ov.matmul(x, ov.constant(np.ascontiguousarray(table[list(chosen)], dtype=np.float32)), False, True)
@@ -122,6 +131,9 @@ class GraphOps:
     def tanh(self, x: Node) -> Node:
         return ov.tanh(x)
 
+    def sigmoid(self, x: Node) -> Node:
+        return ov.sigmoid(x)
+
     def log1p(self, x: Node) -> Node:
         return ov.log(ov.add(x, _float(1)))
 
@@ -149,6 +161,16 @@ class GraphOps:
             return ov.gather(x, self.tokens.input("last"), _int(0))
         parts = [self._pool_group(x, group, how) for group in self._attention.groups]
         return ov.gather(ov.concat(parts, 0), self.tokens.input("rows"), _int(0))
+
+    def attention_pool(self, name: str, x: Node, width: int, heads: int) -> Node:
+        matrix = self._weights.tensor(f"{name}.attention.in_proj_weight", (3 * width, width))
+        shift = self._weights.tensor(f"{name}.attention.in_proj_bias", (3 * width,))
+        probe = self._weights.tensor(f"{name}.probe", (1, 1, width))
+        query = (probe @ matrix[:width].T + shift[:width]) * np.float32((width // heads) ** -0.5)
+        both = ov.add(ov.matmul(x, ov.constant(matrix[width:]), False, True), ov.constant(shift[width:]))
+        k, v = self.split(both, (width, width))
+        rows = self._attention.pool(query.reshape(1, heads, 1, -1), k, v)
+        return ov.gather(rows, self.tokens.input("rows"), _int(0))
 
     def normalize(self, x: Node) -> Node:
         return ov.normalize_l2(x, _ints(1), 1e-12, "max")

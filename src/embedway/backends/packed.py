@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from embedway.errors import ModelFilesError
+from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.chat import ChatReader
 from embedway.models.heads import Heads
 from embedway.models.late import LateReader
@@ -17,7 +17,7 @@ from embedway.models.lexical import TermWeigher
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
-from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task, Text
+from embedway.types import DType, Facts, Features, Image, Item, ModelSpec, Output, Outputs, Sparse, Task, Text
 from embedway.vectors import unit_rows
 
 Floats = npt.NDArray[np.float32]
@@ -71,6 +71,8 @@ class PackedBackend:
         self._weigher = TermWeigher(self._reader.spell_text) if recipe.heads.dense else None
 
     def prepare(self, item: Item) -> Features:
+        if isinstance(item, Image):
+            raise InvalidInput("This model reads no images: send it texts.")
         features = self._reader.read(item)
         if self._weigher and isinstance(item, Text) and Output.SPARSE in item.outputs and not self.facts.sparse_head:
             ids = self._reader.read(dataclasses.replace(item, prompt="")).ids if self._reader.prompted else features.ids

@@ -58,7 +58,7 @@ class SentenceBackend:
 
     def prepare(self, item: Item) -> Features:
         if not isinstance(item, Text):
-            raise InvalidInput("This model embeds texts; it scores no pairs.")
+            raise InvalidInput("This model embeds texts; it reads no pairs and no images.")
         with self._lock:
             given = self._preprocess([item.text], item.role)
             whole = self._model.tokenizer(

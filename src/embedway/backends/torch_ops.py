@@ -103,6 +103,8 @@ class TorchTokens:
             np.concatenate([zeros[:n] if kind is None else kind for kind, n in zip(kinds, lengths, strict=True)]),
             device,
         )
+        pixels = [one.pixels for one in (batch[index] for index in order) if one.pixels is not None]
+        self.pixels = _send(np.concatenate(pixels), device) if pixels else None
         self.first = ends[:-1][rows]
         self.ends = _send(ends, device)
         self.rows = _send(rows, device)
@@ -145,6 +147,15 @@ class TorchOps:
     def linear(self, name: str, x: Tensor, width_in: int, width_out: int, bias: bool = True) -> Tensor:
         matrix = self._weights.tensor(f"{name}.weight", (width_out, width_in))
         return functional.linear(x, matrix, self._weights.tensor(f"{name}.bias", (width_out,)) if bias else None)
+
+    def patches(self, name: str, x: Tensor, channels: int, side: int, width: int, bias: bool) -> Tensor:
+        matrix = self._weights.tensor(f"{name}.weight", (width, channels, side, side)).flatten(1)
+        return functional.linear(
+            x.to(matrix.dtype), matrix, self._weights.tensor(f"{name}.bias", (width,)) if bias else None
+        )
+
+    def lead(self, name: str, x: Tensor, width: int) -> Tensor:
+        return x + (self.tokens.positions == 0).to(x.dtype)[:, None] * self._weights.tensor(name, (width,))
 
     def choose(self, name: str, x: Tensor, rows: int, width: int, chosen: Sequence[int]) -> Tensor:
         return functional.linear(x, self._weights.tensor(name, (rows, width))[list(chosen)])
@@ -191,6 +202,9 @@ class TorchOps:
     def tanh(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
 
+    def sigmoid(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x)
+
     def log1p(self, x: Tensor) -> Tensor:
         return torch.log1p(x)
 
@@ -221,6 +235,19 @@ class TorchOps:
         if how == "last":
             return x[self.tokens.ends[1:] - 1][self.tokens.rows]
         return torch.cat([_pool(_items(x, run), how) for run in self.tokens.runs])[self.tokens.rows].to(x.dtype)
+
+    def attention_pool(self, name: str, x: Tensor, width: int, heads: int) -> Tensor:
+        matrix = self._weights.tensor(f"{name}.attention.in_proj_weight", (3 * width, width))
+        shift = self._weights.tensor(f"{name}.attention.in_proj_bias", (3 * width,))
+        probe = self._weights.tensor(f"{name}.probe", (1, 1, width))
+        q = functional.linear(probe, matrix[:width], shift[:width]).unflatten(-1, (heads, -1)).transpose(1, 2)
+        k, v = functional.linear(x, matrix[width:], shift[width:]).split(width, -1)
+        pooled = []
+        for run in self.tokens.runs:
+            k4, v4 = (_items(part, run).unflatten(-1, (heads, -1)).transpose(1, 2) for part in (k, v))
+            attended = functional.scaled_dot_product_attention(q.expand(run.items, -1, -1, -1), k4, v4)
+            pooled.append(attended.transpose(1, 2).flatten(1))
+        return torch.cat(pooled)[self.tokens.rows]
 
     def normalize(self, x: Tensor) -> Tensor:
         return functional.normalize(x.float(), dim=-1, eps=1e-12)

@@ -31,6 +31,7 @@ from embedway.types import (
     EmbedCall,
     EmbedResult,
     Facts,
+    Image,
     Item,
     ModelSpec,
     ModelStatus,
@@ -255,6 +256,8 @@ class LocalEngine:
 def check_items(facts: Facts, items: Sequence[Item]) -> None:
     """Raise `InvalidInput` for items that a model of this kind does not take, or outputs that it does not give."""
     for index, item in enumerate(items):
+        if isinstance(item, Image) and "image" not in facts.modalities:
+            raise InvalidInput("This model reads texts only: send images to a model that embeds them.", item=index)
         paired = isinstance(item, Pair)
         if (
             item.outputs & ~facts.outputs

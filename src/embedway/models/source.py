@@ -42,6 +42,8 @@ DESCRIPTIONS = [
     "colbert_linear.*",
     "tokenizer.json",
     "tokenizer_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
     "chat_template.jinja",
     "artifact.metadata",
 ]
@@ -108,8 +110,19 @@ def from_folder(folder: Path, revision: str | None) -> ModelFiles:
     """A local folder's model. Raises `ModelFilesError` when a revision is asked for: a folder has none to choose."""
     if revision is not None:
         raise ModelFilesError(f"A revision ({revision!r}) is of the hub, but {folder} is a local folder; leave it out.")
-    files = checked(ModelFiles(folder, "folder", ""))
-    return ModelFiles(folder, "folder", folder_digest(files))
+    files = checked(ModelFiles(within(folder), "folder", ""))
+    return ModelFiles(files.folder, "folder", folder_digest(files))
+
+
+def within(folder: Path) -> Path:
+    """Where a folder's network is: `0_CLIPModel` below it in CLIP models that sentence-transformers saved before
+    version 5, else the folder itself.
+    """
+    old = folder / "0_CLIPModel"
+    if (folder / CONFIG).is_file() or not ((folder / MODULES).is_file() and (old / CONFIG).is_file()):
+        return folder
+    kinds = [str(one.get("type")).rpartition(".")[2] for one in read_json(folder / MODULES, list[dict[str, Any]])]
+    return old if kinds in (["CLIPModel"], ["CLIPModel", "Normalize"]) else folder
 
 
 def from_bundle(model: Bundled) -> ModelFiles:
@@ -160,6 +173,10 @@ def whole(files: ModelFiles, *, bare: bool) -> bool:
     Other libraries cache what they need, file by file. Without `modules.json` and what it names a model would still
     load, with another pooling or without normalisation: wrong vectors, in silence. So in doubt it is not whole.
     """
+
+    def known(name: str) -> dict[str, Any]:
+        return read_json(files.folder / name, dict[str, Any]) if (files.folder / name).is_file() else {}
+
     needed = [CONFIG, "tokenizer.json", *([] if bare else [MODULES])]
     if (files.folder / MODULES).is_file():
         modules = read_json(files.folder / MODULES, list[dict[str, Any]])
@@ -167,6 +184,8 @@ def whole(files: ModelFiles, *, bare: bool) -> bool:
             kind, path = str(module.get("type")).rpartition(".")[2], module.get("path")
             needed += [f"{path}/{CONFIG}"] if kind in ("Pooling", "Dense") else []
             needed += [f"{path}/{WEIGHTS}"] if kind == "Dense" else []
+    if "vision_config" in known(CONFIG) and "image_processor" not in known("processor_config.json"):
+        needed += ["preprocessor_config.json"]
     try:
         files.weights()
     except ModelFilesError:

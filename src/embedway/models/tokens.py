@@ -10,7 +10,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from embedway.errors import InvalidInput, ModelFilesError
-from embedway.types import Features, Item, Pair, Role, Text, Truncation
+from embedway.types import Features, Pair, Role, Text, Truncation
 
 CHARACTERS_PER_TOKEN = 16
 """How many characters are read, at first, for each token that the model can take."""
@@ -49,6 +49,15 @@ class TextReader:
     def vocabulary_size(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
+    def id_of(self, token: str) -> int:
+        """The id of a token. Raises `ModelFilesError` for one that the tokenizer does not know."""
+        number = self._tokenizer.token_to_id(token)
+        if number is None:
+            raise ModelFilesError(
+                f"The tokenizer does not know {token!r}, which its own settings name: fetch it again."
+            )
+        return int(number)
+
     @property
     def prompted(self) -> bool:
         """Whether any text gets a prompt."""
@@ -69,7 +78,7 @@ class TextReader:
         added = self._tokenizer.get_added_tokens_decoder()
         return [number for number, token in added.items() if token.special]
 
-    def read(self, item: Item) -> Features:
+    def read(self, item: Text | Pair) -> Features:
         """Tokens of one text with its role's prompt, or of a pair. Raises `InvalidInput` for one too long when
         truncation is `error`.
         """

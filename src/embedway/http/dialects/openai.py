@@ -257,5 +257,10 @@ def _row(name: str, status: ModelStatus) -> ModelRow:
 
 def _capabilities(facts: Facts) -> list[str]:
     """What a model is for, in infinity's words."""
-    words: Mapping[Task, str] = {"embedding": "embed", "rerank": "rerank", "classify": "classify"}
+    words: Mapping[Task, str] = {
+        "embedding": "embed",
+        "multimodal": "embed",
+        "rerank": "rerank",
+        "classify": "classify",
+    }
     return [word for task, word in words.items() if task in facts.tasks]

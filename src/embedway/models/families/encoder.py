@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _ERF = frozenset({"gelu", "gelu_python"})
 _TANH = frozenset({"gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh"})
-ACTIVATIONS = _ERF | _TANH | {"relu", "silu", "swish", "tanh"}
+ACTIVATIONS = _ERF | _TANH | {"quick_gelu", "relu", "silu", "swish", "tanh"}
 """The activation functions that are known, as configs name them."""
 
 
@@ -86,6 +86,8 @@ def activate(ops: Ops[T], name: str, x: T) -> T:
     """The activation function that configs call `name`, one of `ACTIVATIONS`."""
     if name in _ERF or name in _TANH:
         return ops.gelu(x, approximate=name in _TANH)
+    if name == "quick_gelu":
+        return ops.multiply(x, ops.sigmoid(ops.scale(x, 1.702)))
     return {"relu": ops.relu, "silu": ops.silu, "swish": ops.silu, "tanh": ops.tanh}[name](x)
 
 

@@ -36,6 +36,10 @@ class Packed(Protocol[T_co]):
     def types(self) -> T_co:
         """0, or 1 for the second text of a pair."""
 
+    @property
+    def pixels(self) -> T_co:
+        """Of images, one patch a row: float32 `[tokens, channels * side * side]`; 0 in rows that stand for no patch."""
+
 
 class Ops(Protocol[T]):
     """What a family may use. Shapes are given for packed tensors; `n` is the number of tokens in the batch."""
@@ -63,6 +67,14 @@ class Ops(Protocol[T]):
 
     def linear(self, name: str, x: T, width_in: int, width_out: int, bias: bool = True) -> T:
         """`x @ name.weight.T + name.bias`: `[n, width_in]` -> `[n, width_out]`."""
+
+    def patches(self, name: str, x: T, channels: int, side: int, width: int, bias: bool) -> T:
+        """A convolution that steps by its own size, `name.weight` `[width, channels, side, side]`, over pixels of one
+        patch a row: `[n, channels * side * side]` -> `[n, width]`.
+        """
+
+    def lead(self, name: str, x: T, width: int) -> T:
+        """The tensor `name` `[width]` added to the first row of each item."""
 
     def choose(self, name: str, x: T, rows: int, width: int, chosen: Sequence[int]) -> T:
         """`x @ table[chosen].T` for the table `name` `[rows, width]`: `[n, width]` -> `[n, len(chosen)]`."""
@@ -102,6 +114,8 @@ class Ops(Protocol[T]):
 
     def tanh(self, x: T) -> T: ...
 
+    def sigmoid(self, x: T) -> T: ...
+
     def log1p(self, x: T) -> T:
         """`log(1 + x)`."""
 
@@ -129,6 +143,14 @@ class Ops(Protocol[T]):
         """One row for each item, in the order of the batch: `[n, width]` -> `[items, width]`.
 
         `weighted` is the mean with weights 1, 2, 3, … along the text (Muennighoff 2022, arXiv:2202.08904).
+        """
+
+    def attention_pool(self, name: str, x: T, width: int, heads: int) -> T:
+        """One row for each item by attention of a learned query to its rows, Lee et al. 2019 (arXiv:1810.00825):
+        `[n, width]` -> `[items, width]`, before the output's own linear layer.
+
+        The query is `name.probe` `[1, 1, width]`; `name.attention.in_proj_weight` `[3 * width, width]` and
+        `in_proj_bias` make queries, keys and values, as torch's `MultiheadAttention` stores them.
         """
 
     def normalize(self, x: T) -> T:
