@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
-from embedway.http.dialects import cohere, infinity, jina, services, tei, vllm
+from embedway.http.dialects import cohere, infinity, jina, multimodal, services, tei, vllm
 from embedway.http.dialects.base import Dialect
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
+from embedway.http.dialects.multimodal import Pictures
 from embedway.http.dialects.openai import (
     Embeddings,
     EmbeddingsBody,
@@ -27,6 +29,7 @@ from embedway.http.dialects.opensearch import (
 )
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.operation import Operation
+from embedway.models.images import LIMITS
 from embedway.settings import Settings
 
 OPENAI = OpenAI()
@@ -56,13 +59,15 @@ def dialect_of(path: str) -> Dialect:
 def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     """All operations, those of a more special path first; of those that share a path its owner first."""
     ranking = Ranking(engine, settings.request_timeout_s)
+    pictures = Pictures(Egress(EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)))
     return [
         *_openai(engine, settings),
         *_rerank(ranking),
         *_infinity(engine, settings, ranking),
         *_tei(engine, settings, ranking),
-        *_opensearch(engine, settings, ranking),
+        *_opensearch(engine, settings, ranking, pictures),
         *_services(engine, settings, ranking),
+        *_multimodal(engine, settings, pictures),
     ]
 
 
@@ -101,7 +106,7 @@ def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
     ]
 
 
-def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Operation]:
+def _opensearch(engine: Engine, settings: Settings, ranking: Ranking, pictures: Pictures) -> Sequence[Operation]:
     return [
         Operation(
             name="GetTextEmbedding",
@@ -130,8 +135,8 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequenc
             dialect=OPENSEARCH,
             method="POST",
             paths=("/v3/openapi/deployments/{deployment_id}/predict", "/v3/openapi/{deployment_id}"),
-            answer=Predict(engine, ranking, settings.deployment, settings.request_timeout_s),
-            summary="Custom deployment: text embedding or reranking (AI Search Open Platform)",
+            answer=Predict(engine, ranking, pictures, settings.deployment, settings.request_timeout_s),
+            summary="Custom deployment: text embedding, reranking, texts and images (AI Search Open Platform)",
             body_type=PredictBody,
             reply_type=PredictReply,
             example={"input": _TEXTS, "input_type": "document"},
@@ -254,5 +259,33 @@ def _services(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[
             body_type=services.RankerBody,
             reply_type=services.RankerReply,
             example={"query": _QUERY, "docs": _DOCUMENTS},
+        ),
+    ]
+
+
+def _multimodal(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[Operation]:
+    element = {"text": _TEXTS[1]}
+    return [
+        Operation(
+            name="GetMultiModalEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/multi-modal-embedding/{service_id:path}",),
+            answer=multimodal.MultimodalEmbedding(engine, pictures, settings.request_timeout_s),
+            summary="Vectors of texts and images by service id (AI Search Open Platform)",
+            body_type=multimodal.MultimodalBody,
+            reply_type=multimodal.MultimodalReply,
+            example={"input": [element]},
+        ),
+        Operation(
+            name="GetMultiModalReranker",
+            dialect=OPENSEARCH_DOCS,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/multi-modal-reranker/{service_id:path}",),
+            answer=multimodal.MultimodalRanker(engine, pictures, settings.request_timeout_s),
+            summary="Order texts and images by how well they answer a text or an image (AI Search Open Platform)",
+            body_type=multimodal.MultimodalRankerBody,
+            reply_type=multimodal.MultimodalRankerReply,
+            example={"query": element, "docs": [element]},
         ),
     ]
