@@ -10,6 +10,8 @@ from embedway.errors import ModelFailed
 from embedway.types import Activation, Vector
 
 Floats = npt.NDArray[np.float32]
+COMPARED_TOGETHER = 1024
+"""Tokens of a document that are compared with a query at a time."""
 
 
 def shorten(vector: Vector, dimensions: int | None) -> Vector:
@@ -35,7 +37,10 @@ def late_interaction(query: Floats, document: Floats) -> float:
     """
     if not len(query) or not len(document):
         return 0.0
-    return float((query @ document.T).max(axis=1).mean())
+    largest = np.full(len(query), -1.0, dtype=np.float32)
+    for start in range(0, len(document), COMPARED_TOGETHER):  # two long texts' cosines together would fill the memory
+        np.maximum(largest, (query @ document[start : start + COMPARED_TOGETHER].T).max(axis=1), out=largest)
+    return float(largest.mean())
 
 
 def unit_rows(rows: npt.NDArray[np.floating]) -> Floats:
