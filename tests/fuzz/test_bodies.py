@@ -13,8 +13,8 @@ from tests.robustness.running import metric
 from tests.server import Server
 from tests.wire.exchange import get
 
-from .values import ANY_BYTES, ANY_JSON, GOOD, NEARLY_BODIES, NEARLY_RANKINGS, encode
-from .wire import PATHS, RANKING, ROUTES, TOKEN, Wire, check, check_ranking
+from .values import ANY_BYTES, ANY_JSON, GOOD, NEARLY_BODIES, NEARLY_RANKINGS, NEARLY_SERVICES, encode
+from .wire import PATHS, RANKING, ROUTES, SERVICES, TOKEN, Wire, check, check_ranking
 
 bounded = partial(
     settings,
@@ -74,7 +74,7 @@ FINE = {
 def test_no_route_is_forgotten(fuzzed: Server) -> None:
     """The routes of these tests are all the POST routes that the server describes."""
     paths = get(fuzzed, "/openapi.json").json()["paths"]
-    assert {path for path, row in paths.items() if "post" in row} == {*ROUTES, *RANKING}
+    assert {path for path, row in paths.items() if "post" in row} == {*ROUTES, *RANKING, *SERVICES}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -131,6 +131,27 @@ def test_any_json_to_ranking(wire: Wire, path: str, value: Any) -> None:
 def test_nearly_right_to_ranking(wire: Wire, path: str, body: bytes) -> None:
     """Fields of all the dialects that share the paths, with right and wrong values in any mixture."""
     check_ranking(path, wire.send(path, body, {}))
+
+
+@pytest.mark.parametrize("path", SERVICES.values())
+@pytest.mark.parametrize("body", NASTY.values(), ids=list(NASTY))
+def test_nasty_to_services(wire: Wire, path: str, body: bytes) -> None:
+    """What is wrong for an embedding is wrong for the platform's other services."""
+    assert check(path, wire.send(path, body, {})) == 400
+
+
+@bounded(max_examples=80)
+@given(path=st.sampled_from(list(SERVICES.values())), value=ANY_JSON)
+def test_any_json_to_services(wire: Wire, path: str, value: Any) -> None:
+    """A JSON value of any kind."""
+    check(path, wire.send(path, encode(value), {}))
+
+
+@bounded(max_examples=200)
+@given(path=st.sampled_from(list(SERVICES.values())), body=NEARLY_SERVICES)
+def test_nearly_right_to_services(wire: Wire, path: str, body: bytes) -> None:
+    """Fields of all of them, with right and wrong values in any mixture."""
+    check(path, wire.send(path, body, {}))
 
 
 def test_nothing_is_left(fuzzed: Server, wire: Wire) -> None:

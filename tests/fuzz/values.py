@@ -79,6 +79,25 @@ NEARLY_RANKINGS = st.builds(
 )
 
 
+ELEMENT = st.fixed_dictionaries({}, optional={"text": ANY_TEXT | ANY_JSON, "image": ANY_TEXT | ANY_JSON})
+URLS = ("http://127.0.0.1/", "data:image/png;base64,AAAA", "data:,", "AAAA", "https://")
+PICTURE = st.fixed_dictionaries({"image": st.sampled_from(URLS)})
+NEARLY_SERVICES = st.builds(
+    encode,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "input": INPUTS | SEVERAL | st.lists(ELEMENT | PICTURE, max_size=3),
+            "input_type": st.sampled_from(["query", "document"]) | ANY_JSON,
+            "return_token": OPTION,
+            "query": ANY_TEXT | ELEMENT | PICTURE | ANY_JSON,
+            "docs": SEVERAL | st.lists(ELEMENT | PICTURE, max_size=3) | ANY_JSON,
+            "options": st.just({"raw_scores": True}) | ANY_JSON,
+        },
+    ),
+)
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
     """A good body with a piece cut out, replaced, repeated, or written in another encoding."""

@@ -14,7 +14,8 @@ import pytest
 from tests.clients.venvs import ensure
 from tests.server import Server, serving
 from tests.tiny import case
-from tests.wire.configs import RANKING, STAND_IN, TOKEN
+from tests.tiny.pictures import PICTURES as FILES
+from tests.wire.configs import PICTURES, RANKING, STAND_IN, TOKEN
 from tests.wire.exchange import KEY
 
 SCRIPTS = Path(__file__).parents[1] / "clients"
@@ -121,3 +122,18 @@ def infinity_ranking_report(ranked: Server) -> dict[str, Any]:
 def huggingface_report(ranked: Server) -> dict[str, Any]:
     """What the hub's `InferenceClient` reports."""
     return report("huggingface", ranked.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def pictures_report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the platform's client reports of texts and images, from a server with a tiny CLIP."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "clip").mkdir()
+    case.load("clip").write(folder / "clip")
+    files = folder / "files"
+    files.mkdir()
+    (files / "wide.png").write_bytes(FILES["wide"])
+    (files / "tall.jpg").write_bytes(FILES["large"])
+    with serving(folder, "--api-key", KEY, config=PICTURES.format(folder=folder)) as server:
+        endpoint = server.url.removeprefix("http://")
+        return report("searchplat", endpoint, KEY, TOKEN, str(files), script="searchplat_images")
