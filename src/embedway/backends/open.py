@@ -75,7 +75,7 @@ def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: Unsuppo
     """What no family covers is the library's, where that is installed."""
     if find_spec("sentence_transformers") is None:
         said = reason.message.rstrip(".")
-        raise UnsupportedModel(f"{said}; if sentence-transformers can embed with it, install embedway[sentence].")
+        raise UnsupportedModel(f"{said}; if sentence-transformers can run it, install embedway[sentence].")
     log.info("Model '%s' is run by sentence-transformers: %s", spec.name, reason.message)
     return _open_sentence(files, spec, threads)
 
@@ -83,9 +83,9 @@ def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: Unsuppo
 def _open_sentence(files: ModelFiles, spec: ModelSpec, threads: int) -> Backend:
     if find_spec("sentence_transformers") is None:
         raise SettingsError(f"The backend sentence of '{spec.name}' is not installed: install embedway[sentence].")
-    from embedway.backends.sentence import SentenceBackend
+    from embedway.backends.sentence import open_sentence
 
-    return SentenceBackend(files, spec, threads)
+    return open_sentence(files, spec, threads)
 
 
 def choose_backend(spec: ModelSpec) -> BackendName:

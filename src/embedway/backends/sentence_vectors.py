@@ -1,0 +1,111 @@
+"""Embedders of sentence-transformers: one vector for a text or an image, or a weight for each term of a vocabulary."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer, SparseEncoder
+
+from embedway.backends.sentence_library import Ask, LibraryBackend, LibraryFeatures, token_ids
+from embedway.errors import InvalidInput
+from embedway.models.images import read_image
+from embedway.models.recipe import PROMPTS
+from embedway.models.source import ModelFiles
+from embedway.types import Features, Image, Item, ModelSpec, Output, Outputs, Role, Sparse, Text
+
+PATCH = 16
+"""Pixels along the side of a patch, where a network's config does not say."""
+
+
+class VectorBackend(LibraryBackend):
+    """A `SentenceTransformer`, of texts or of texts and images."""
+
+    def __init__(self, files: ModelFiles, spec: ModelSpec, threads: int) -> None:
+        super().__init__(SentenceTransformer, files, spec, threads)
+        self._prompts = choose_prompts(self._model)
+        self.facts = dataclasses.replace(self.facts, outputs=Output.DENSE, matryoshka=spec.matryoshka)
+        vector = self._try(files, Text("a")).dense
+        self.facts = dataclasses.replace(self.facts, dimensions=0 if vector is None else len(vector))
+        if "image" in self._model.modalities:
+            self.facts = dataclasses.replace(
+                self.facts, tasks=frozenset({"multimodal"}), modalities=frozenset({"text", "image"})
+            )
+
+    def prepare(self, item: Item) -> Features:
+        if isinstance(item, Text):
+            return self._read(item.text, Ask(self._prompts[item.role] or None, item.role), item.outputs)
+        if isinstance(item, Image) and "image" in self.facts.modalities:
+            return self._read_image(item)
+        takes = "texts and images; it scores" if "image" in self.facts.modalities else "texts; it reads no images and"
+        raise InvalidInput(f"This model embeds {takes} no pairs.")
+
+    def answer(self, made: Mapping[str, Any], batch: Sequence[LibraryFeatures]) -> Sequence[Outputs]:
+        vectors = made["sentence_embedding"]
+        size = self._model.get_embedding_dimension() or vectors.shape[-1]  # less where the model is cut by its card
+        return [Outputs(dense=row) for row in vectors[..., :size].float().cpu().numpy()]
+
+    def _read_image(self, item: Image) -> Features:
+        """Raises `InvalidInput` for what is no image, and for one of more tokens than the model reads.
+
+        The role does not matter: like the library, no prompt is put before an image.
+        """
+        picture = read_image(item.data)
+        try:
+            with self._lock:
+                given = self._preprocess([picture], Ask())
+        except ValueError as error:  # the places of an image's patches were cut off
+            raise InvalidInput(
+                f"The image has more patches than the {self._max_tokens} tokens that this model reads: "
+                "send a smaller one."
+            ) from error
+        ids = token_ids(given) if "input_ids" in given else np.zeros(0, dtype=np.int32)
+        cost = len(ids) or count_patches(self._model.config, given["pixel_values"].shape)
+        return LibraryFeatures(ids=ids, cost=cost, outputs=item.outputs, given=given)
+
+
+class SparseBackend(LibraryBackend):
+    """A `SparseEncoder`: SPLADE and its kin. `ids` are the vocabulary's."""
+
+    padded_tokens = 2048
+    """There is a number for every token and term: of 30,000 terms, 245 MB."""
+
+    def __init__(self, files: ModelFiles, spec: ModelSpec, threads: int) -> None:
+        super().__init__(SparseEncoder, files, spec, threads)
+        self._prompts = choose_prompts(self._model)
+        self.facts = dataclasses.replace(self.facts, outputs=Output.SPARSE)
+        self._try(files, Text("a", outputs=Output.SPARSE))
+
+    def prepare(self, item: Item) -> Features:
+        if not isinstance(item, Text):
+            raise InvalidInput("This model weighs the terms of texts; it reads no pairs and no images.")
+        return self._read(item.text, Ask(self._prompts[item.role] or None, item.role), item.outputs)
+
+    def answer(self, made: Mapping[str, Any], batch: Sequence[LibraryFeatures]) -> Sequence[Outputs]:
+        return [Outputs(sparse=self._choose(row)) for row in made["sentence_embedding"].float()]
+
+    def _choose(self, weights: Any) -> Sparse:
+        """What is not 0, or the largest of them where the model's card says how many."""
+        ids = torch.nonzero(weights).reshape(-1)
+        most = self._model.max_active_dims
+        if most is not None and len(ids) > most:
+            ids = ids[torch.topk(weights[ids].abs(), most).indices].sort().values
+        return Sparse(ids.cpu().numpy().astype(np.int32), weights[ids].cpu().numpy())
+
+
+def choose_prompts(model: Any) -> Mapping[Role, str]:
+    """Each role's prompt by the model's own names, else its default one, else none."""
+    prompts: Mapping[str, str] = model.prompts
+    default = prompts.get(model.default_prompt_name or "") or ""
+    return {
+        role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in PROMPTS.items()
+    }
+
+
+def count_patches(config: Any, shape: Sequence[int]) -> int:
+    """The patches of an image `[1, colours, height, width]`, at least 1."""
+    side = int(getattr(getattr(config, "vision_config", config), "patch_size", None) or PATCH)
+    return max(1, (shape[-2] // side) * (shape[-1] // side))
