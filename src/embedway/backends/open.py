@@ -43,14 +43,19 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
     if chosen == "sentence":
         return _open_sentence(files, spec, threads)
     try:
-        if sees_images(files):
-            return _open_vision(files, spec, chosen, threads)
-        recipe = read_recipe(files, spec)
-        find_family(recipe.family)
+        return _open_family(files, spec, chosen, threads)
     except UnsupportedModel as error:
         if spec.backend != "auto":
             raise
-        return _fall_back(files, spec, threads, error)
+        refused = error.message
+    return _fall_back(files, spec, threads, refused)  # out of the except block: the error's frames hold weights
+
+
+def _open_family(files: ModelFiles, spec: ModelSpec, chosen: BackendName, threads: int) -> Backend:
+    if sees_images(files):
+        return _open_vision(files, spec, chosen, threads)
+    recipe = read_recipe(files, spec)
+    find_family(recipe.family)
     if chosen == "torch":
         from embedway.backends.torch import TorchBackend
 
@@ -71,12 +76,12 @@ def _open_vision(files: ModelFiles, spec: ModelSpec, chosen: BackendName, thread
     return OpenVinoVisionBackend(files, recipe, spec, threads)
 
 
-def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: UnsupportedModel) -> Backend:
-    """What no family covers is the library's, where that is installed."""
+def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: str) -> Backend:
+    """What no family covers is the library's, of whatever kind it is, where that is installed."""
     if find_spec("sentence_transformers") is None:
-        said = reason.message.rstrip(".")
+        said = reason.rstrip(".")
         raise UnsupportedModel(f"{said}; if sentence-transformers can run it, install embedway[sentence].")
-    log.info("Model '%s' is run by sentence-transformers: %s", spec.name, reason.message)
+    log.info("Model '%s' is run by sentence-transformers: %s", spec.name, reason)
     return _open_sentence(files, spec, threads)
 
 

@@ -14,7 +14,7 @@ from sentence_transformers import CrossEncoder
 
 from embedway.backends.sentence_library import Ask, LibraryBackend, LibraryFeatures, token_ids
 from embedway.errors import InvalidInput
-from embedway.models.source import ModelFiles, read_json
+from embedway.models.source import CONFIG, ModelFiles, read_json
 from embedway.types import Activation, Features, Item, ModelSpec, Output, Outputs, Pair, Text
 
 KNOWN: Mapping[type, Activation] = {
@@ -90,16 +90,16 @@ def choose_activation(folder: Path, model: Any) -> Activation:
     """The library's own, for one score and where the folder names it. Otherwise several labels exclude one another, or
     not, as the config says: by `softmax` or `sigmoid`, as transformers' pipelines have it.
     """
-    if model.num_labels > 1 and not names_activation(folder, model.config):
+    if model.num_labels > 1 and not names_activation(folder):
         return "sigmoid" if model.config.problem_type == "multi_label_classification" else "softmax"
     return KNOWN.get(type(model.activation_fn), "identity")
 
 
-def names_activation(folder: Path, config: Any) -> bool:
+def names_activation(folder: Path) -> bool:
     """Whether the card or the config says what the scores go through."""
     card = folder / "config_sentence_transformers.json"
     told = read_json(card, dict[str, Any]) if card.is_file() else {}
-    nested = getattr(config, "sentence_transformers", None) or {}
-    return bool(told.get("activation_fn") or nested.get("activation_fn")) or hasattr(
-        config, "sbert_ce_default_activation_function"
-    )
+    config = read_json(folder / CONFIG, dict[str, Any])
+    nested = config.get("sentence_transformers") or {}
+    older = config.get("sbert_ce_default_activation_function")
+    return bool(told.get("activation_fn") or nested.get("activation_fn") or older)

@@ -1,0 +1,99 @@
+"""Tiny models as sentence-transformers saves them, on networks that no family covers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import CrossEncoder, SparseEncoder
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.cross_encoder.modules import LogitScore
+from sentence_transformers.sparse_encoder.modules import SpladePooling
+from transformers import (
+    ElectraConfig,
+    ElectraForMaskedLM,
+    ElectraForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from embedway.backends.base import Backend
+from embedway.types import Item, Outputs
+from tests.tiny.builders.builder import LIMIT_TOKENS, fast_tokenizer
+from tests.tiny.builders.decoders import SIZES as DECODER
+from tests.tiny.builders.encoders import SIZES
+from tests.tiny.weights import read_shapes, write_weights
+
+TEMPLATE = """{%- for message in messages if message.role == "system" %}
+<|im_start|>system
+{{ message.content }}<|im_end|>
+{% endfor %}
+<Query>: {{ messages | selectattr("role", "eq", "query") | map(attribute="content") | first }}
+<Document>: {{ messages | selectattr("role", "eq", "document") | map(attribute="content") | first }}<|im_end|>
+"""
+"""A language model's question, with a place for an instruction."""
+
+
+def save_network(folder: Path, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A plain folder, as transformers saves it, with numbers that tell texts apart."""
+    network.save_pretrained(folder)
+    write_weights(folder / "model.safetensors", read_shapes(folder / "model.safetensors"), network.config.vocab_size)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_classifier(folder: Path, **more: Any) -> Path:
+    """A sequence classifier on ELECTRA, plain."""
+    tokenizer = fast_tokenizer("wordpiece")
+    tokenizer.model_max_length = LIMIT_TOKENS
+    network = ElectraForSequenceClassification(ElectraConfig(**SIZES, embedding_size=48, **more))
+    return save_network(folder, network, tokenizer)
+
+
+def save_scorer(folder: Path, **more: Any) -> Path:
+    """The same for pairs, as the library's `CrossEncoder` saves it."""
+    plain = save_classifier(folder / "plain", num_labels=1)
+    CrossEncoder(str(plain), device="cpu", **more).save(str(folder / "saved"))
+    return folder / "saved"
+
+
+def save_asked(folder: Path, template: str = TEMPLATE, **more: Any) -> Path:
+    """A language model that is asked about pairs, as the library's `CrossEncoder` saves it."""
+    tokenizer = fast_tokenizer("qwen")
+    tokenizer.chat_template = template
+    network = Qwen3ForCausalLM(Qwen3Config(**{**DECODER, "max_position_embeddings": 512}, tie_word_embeddings=True))
+    plain = save_network(folder / "plain", network, tokenizer)
+    transformer = Transformer(str(plain), max_seq_length=160, transformer_task="text-generation")
+    modules: list[torch.nn.Module] = [transformer, LogitScore(true_token_id=77, false_token_id=78)]
+    CrossEncoder(modules=modules, device="cpu", **more).save(str(folder / "saved"), create_model_card=False)
+    return folder / "saved"
+
+
+def save_sparse(folder: Path, **more: Any) -> Path:
+    """SPLADE on ELECTRA."""
+    network = ElectraForMaskedLM(ElectraConfig(**SIZES, embedding_size=48))
+    plain = save_network(folder / "plain", network, fast_tokenizer("wordpiece"))
+    transformer = Transformer(str(plain), max_seq_length=LIMIT_TOKENS, transformer_task="fill-mask")
+    model = SparseEncoder(modules=[transformer, SpladePooling()], device="cpu", **more)
+    model.save(str(folder / "saved"), create_model_card=False)
+    return folder / "saved"
+
+
+def run(backend: Backend, items: Sequence[Item], together: int = 40) -> list[Outputs]:
+    """The items' outputs, so many in one batch."""
+    features = [backend.prepare(item) for item in items]
+    return [
+        outputs
+        for start in range(0, len(features), together)
+        for outputs in backend.run(features[start : start + together])
+    ]
+
+
+def stack_scores(outputs: Sequence[Outputs]) -> np.ndarray:
+    """float32 `[items, labels]`."""
+    return np.stack([one.scores for one in outputs if one.scores is not None])
