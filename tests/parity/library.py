@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import CrossEncoder, SparseEncoder
-from sentence_transformers.base.modules import Transformer
+import transformers
+from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
+from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.cross_encoder.modules import LogitScore
+from sentence_transformers.sentence_transformer.modules import Pooling
 from sentence_transformers.sparse_encoder.modules import SpladePooling
 from transformers import (
     ElectraConfig,
@@ -18,6 +20,8 @@ from transformers import (
     ElectraForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2VLConfig,
+    Qwen2VLModel,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -38,11 +42,26 @@ TEMPLATE = """{%- for message in messages if message.role == "system" %}
 """
 """A language model's question, with a place for an instruction."""
 
+SHOWN = """{% for message in messages %}<|im_start|>{{ message.role }}
+{% for part in message.content %}{% if part.type == "image" %}<|vision_start|><|image_pad|><|vision_end|>
+{%- elif part.type == "text" %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>
+{% endfor %}"""
+"""A template as Qwen2-VL has it."""
+SEEING = {
+    "depth": 2,
+    "embed_dim": 32,
+    "num_heads": 2,
+    "patch_size": 4,
+    "mlp_ratio": 2,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+}
+
 
 def save_network(folder: Path, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Path:
     """A plain folder, as transformers saves it, with numbers that tell texts apart."""
     network.save_pretrained(folder)
-    write_weights(folder / "model.safetensors", read_shapes(folder / "model.safetensors"), network.config.vocab_size)
+    write_weights(folder / "model.safetensors", read_shapes(folder / "model.safetensors"), network.config.get_text_config().vocab_size)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -82,6 +101,47 @@ def save_sparse(folder: Path, **more: Any) -> Path:
     model = SparseEncoder(modules=[transformer, SpladePooling()], device="cpu", **more)
     model.save(str(folder / "saved"), create_model_card=False)
     return folder / "saved"
+
+
+def save_seeing(folder: Path, **more: Any) -> Path:
+    """Qwen2-VL, as the library saves it; needs torchvision."""
+    processor = seeing_processor()
+    tokenizer = processor.tokenizer
+    image, video, start, end = (
+        tokenizer.convert_tokens_to_ids(f"<|{name}|>")
+        for name in ("image_pad", "video_pad", "vision_start", "vision_end")
+    )
+    config = Qwen2VLConfig(
+        text_config={
+            **DECODER,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": 256,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 10_000.0},
+        },
+        vision_config={**SEEING, "hidden_size": DECODER["hidden_size"], "in_channels": 3},
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+    plain = save_network(folder / "plain", Qwen2VLModel(config), tokenizer)
+    processor.save_pretrained(plain)
+    transformer = Transformer(str(plain), max_seq_length=128)
+    pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="lasttoken")
+    model = SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu", **more)
+    model.save(str(folder / "saved"), create_model_card=False)
+    return folder / "saved"
+
+
+def seeing_processor() -> Any:
+    """Qwen2-VL's, with patches small enough for tiny images."""
+    names = ("image_pad", "video_pad", "vision_start", "vision_end")
+    tokenizer = fast_tokenizer("qwen")
+    tokenizer.add_special_tokens({"additional_special_tokens": [f"<|{name}|>" for name in names]})
+    patches = {"patch_size": 4, "merge_size": 2, "temporal_patch_size": 2}
+    images = transformers.Qwen2VLImageProcessor(**patches, size={"shortest_edge": 256, "longest_edge": 9216})
+    videos = transformers.Qwen2VLVideoProcessor(**patches)
+    return transformers.Qwen2VLProcessor(images, tokenizer, videos, chat_template=SHOWN)
 
 
 def run(backend: Backend, items: Sequence[Item], together: int = 40) -> list[Outputs]:

@@ -19,7 +19,7 @@ from embedway.models.recipe import NO_LIMIT
 from embedway.models.source import ModelFiles
 from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role
 
-UNCUT = {"text": {"truncation": False}}
+UNCUT = {"text": {"truncation": False, "verbose": False}}
 """What the library's processor is called with to count a text's tokens before it is cut."""
 
 

@@ -44,9 +44,8 @@ class VectorBackend(LibraryBackend):
         raise InvalidInput(f"This model embeds {takes} no pairs.")
 
     def answer(self, made: Mapping[str, Any], batch: Sequence[LibraryFeatures]) -> Sequence[Outputs]:
-        vectors = made["sentence_embedding"]
-        size = self._model.get_embedding_dimension() or vectors.shape[-1]  # less where the model is cut by its card
-        return [Outputs(dense=row) for row in vectors[..., :size].float().cpu().numpy()]
+        vectors = made["sentence_embedding"][..., : self._model.truncate_dim].float().cpu().numpy()
+        return [Outputs(dense=row) for row in vectors]
 
     def _read_image(self, item: Image) -> Features:
         """Raises `InvalidInput` for what is no image, and for one of more tokens than the model reads.
