@@ -61,7 +61,11 @@ SEEING = {
 def save_network(folder: Path, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Path:
     """A plain folder, as transformers saves it, with numbers that tell texts apart."""
     network.save_pretrained(folder)
-    write_weights(folder / "model.safetensors", read_shapes(folder / "model.safetensors"), network.config.get_text_config().vocab_size)
+    write_weights(
+        folder / "model.safetensors",
+        read_shapes(folder / "model.safetensors"),
+        network.config.get_text_config().vocab_size,
+    )
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -113,10 +117,10 @@ def save_seeing(folder: Path, **more: Any) -> Path:
     )
     config = Qwen2VLConfig(
         text_config={
-            **DECODER,
+            **{key: value for key, value in DECODER.items() if key != "head_dim"},  # here the width over the heads
             "vocab_size": len(tokenizer),
             "max_position_embeddings": 256,
-            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 10_000.0},
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2], "rope_theta": 10_000.0},
         },
         vision_config={**SEEING, "hidden_size": DECODER["hidden_size"], "in_channels": 3},
         image_token_id=image,

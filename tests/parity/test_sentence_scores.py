@@ -102,9 +102,7 @@ def test_a_language_model_is_asked_about_pairs(together: int, tmp_path: Path) ->
     """With its own instruction, and with the callers' in the same batch."""
     folder = save_asked(tmp_path, prompts={"web": "Find what answers it."}, default_prompt_name="web")
     library = CrossEncoder(str(folder), device="cpu")
-    items = [
-        Pair(*pair, instruction=INSTRUCTION if index % 3 == 0 else None) for index, pair in enumerate(FORTY)
-    ]
+    items = [Pair(*pair, instruction=INSTRUCTION if index % 3 == 0 else None) for index, pair in enumerate(FORTY)]
     with closing(open_model(folder, backend="sentence")) as backend:
         scores = sigmoid(stack_scores(run(backend, items, together)))[:, 0]
         counts = [backend.prepare(item).cost for item in items[:2]]
@@ -112,7 +110,10 @@ def test_a_language_model_is_asked_about_pairs(together: int, tmp_path: Path) ->
     wanted = np.where(np.arange(40) % 3 == 0, asked, own)
     assert np.abs(own - asked).max() > 1e-2, "the instruction changes too little to prove anything"
     assert scores == pytest.approx(wanted, abs=1e-5)
-    given = [library.preprocess([FORTY[0]], prompt=INSTRUCTION), library.preprocess([FORTY[1]], prompt="Find what answers it.")]
+    given = [
+        library.preprocess([FORTY[0]], prompt=INSTRUCTION),
+        library.preprocess([FORTY[1]], prompt="Find what answers it."),
+    ]
     assert counts == [int(one["attention_mask"].sum()) for one in given]
 
 
@@ -148,7 +149,7 @@ def test_a_scorer_takes_no_lone_texts(tmp_path: Path) -> None:
 
 def test_what_the_library_cannot_load_or_run_is_refused_with_one_sentence(tmp_path: Path) -> None:
     """A reranker whose tokenizer has no yes; a question without a template; a kind that is not run here."""
-    plain = save_asked(tmp_path / "one") .parent / "plain"
+    plain = save_asked(tmp_path / "one").parent / "plain"
     named = plain.rename(tmp_path / "tiny-reranker")
     with pytest.raises(ModelFilesError, match=r"cannot load .*'yes'.*\.$"):
         open_model(named, backend="sentence")

@@ -7,13 +7,14 @@ import math
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from embedway.backends.base import Backend
 from embedway.errors import SettingsError, UnsupportedModel
 from embedway.models.families import find_family
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, check_fits
-from embedway.models.source import ModelFiles, find_model
+from embedway.models.source import CONFIG, ModelFiles, find_model, read_json
 from embedway.models.vision import read_vision, sees_images
 from embedway.types import BackendName, ModelSpec
 
@@ -54,8 +55,10 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
 def _open_family(files: ModelFiles, spec: ModelSpec, chosen: BackendName, threads: int) -> Backend:
     if sees_images(files):
         return _open_vision(files, spec, chosen, threads)
+    named = read_json(files.folder / CONFIG, dict[str, Any]).get("model_type")
+    if isinstance(named, str):
+        find_family(named)  # first: of an unknown network, the recipe would miss what it has under other names
     recipe = read_recipe(files, spec)
-    find_family(recipe.family)
     if chosen == "torch":
         from embedway.backends.torch import TorchBackend
 

@@ -7,7 +7,7 @@ model brings along is never run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 from embedway.backends.base import Backend
 from embedway.backends.sentence_scores import ScoreBackend
@@ -16,14 +16,12 @@ from embedway.errors import ModelFilesError
 from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
 from embedway.types import ModelSpec
 
-Kind = Literal["SentenceTransformer", "SparseEncoder", "CrossEncoder"]
-"""The library's classes, as the cards of models name them."""
-
-BACKENDS: Mapping[Kind, type[VectorBackend | SparseBackend | ScoreBackend]] = {
+BACKENDS: Mapping[str, type[VectorBackend | SparseBackend | ScoreBackend]] = {
     "SentenceTransformer": VectorBackend,
     "SparseEncoder": SparseBackend,
     "CrossEncoder": ScoreBackend,
 }
+"""By the library's classes, as the cards of models name them."""
 
 
 def open_sentence(files: ModelFiles, spec: ModelSpec, threads: int) -> Backend:
@@ -34,17 +32,19 @@ def open_sentence(files: ModelFiles, spec: ModelSpec, threads: int) -> Backend:
     return BACKENDS[choose_kind(files, spec)](files, spec, threads)
 
 
-def choose_kind(files: ModelFiles, spec: ModelSpec) -> Kind:
+def choose_kind(files: ModelFiles, spec: ModelSpec) -> str:
     """What the card says; without one, a network with a classifier scores, and so does a language model that is called
     a reranker. Everything else embeds.
     """
     card = files.folder / "config_sentence_transformers.json"
     told = read_json(card, dict[str, Any]).get("model_type") if card.is_file() else None
     if told is not None:
-        for kind in get_args(Kind):
-            if kind == told:
-                return kind  # type: ignore[no-any-return]
-        raise ModelFilesError(f"The model in {files.folder} is a {told}, which the sentence backend does not run.")
+        if told not in BACKENDS:
+            raise ModelFilesError(
+                f"The model in {files.folder} is a {told}, which the sentence backend does not run: "
+                f"it runs {', '.join(BACKENDS)}."
+            )
+        return str(told)
     if (files.folder / MODULES).is_file():
         return "SentenceTransformer"
     named = read_json(files.folder / CONFIG, dict[str, Any]).get("architectures") or [""]

@@ -89,8 +89,8 @@ class LibraryBackend:
         outputs = [Outputs()] * len(batch)
         for indices in companies(batch, self.padded_tokens):
             together = [one for index in indices if isinstance(one := batch[index], LibraryFeatures)]
-            for index, one in zip(indices, self.answer(self._forward(together), together), strict=True):
-                outputs[index] = one
+            for index, answer in zip(indices, self.answer(self._forward(together), together), strict=True):
+                outputs[index] = answer
         return outputs
 
     def close(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image as Pictures
 from sentence_transformers import SentenceTransformer, SparseEncoder
 
 from embedway.backends.sentence_library import Ask, LibraryBackend, LibraryFeatures, token_ids
@@ -19,6 +21,8 @@ from embedway.types import Features, Image, Item, ModelSpec, Output, Outputs, Ro
 
 PATCH = 16
 """Pixels along the side of a patch, where a network's config does not say."""
+USUAL = 448
+"""Pixels along the side of a middling image."""
 
 
 class VectorBackend(LibraryBackend):
@@ -32,7 +36,10 @@ class VectorBackend(LibraryBackend):
         self.facts = dataclasses.replace(self.facts, dimensions=0 if vector is None else len(vector))
         if "image" in self._model.modalities:
             self.facts = dataclasses.replace(
-                self.facts, tasks=frozenset({"multimodal"}), modalities=frozenset({"text", "image"})
+                self.facts,
+                tasks=frozenset({"multimodal"}),
+                modalities=frozenset({"text", "image"}),
+                image_tokens=self._count_usual(),
             )
 
     def prepare(self, item: Item) -> Features:
@@ -46,6 +53,15 @@ class VectorBackend(LibraryBackend):
     def answer(self, made: Mapping[str, Any], batch: Sequence[LibraryFeatures]) -> Sequence[Outputs]:
         vectors = made["sentence_embedding"][..., : self._model.truncate_dim].float().cpu().numpy()
         return [Outputs(dense=row) for row in vectors]
+
+    def _count_usual(self) -> int:
+        """What a middling image costs; others may cost more or less where the model keeps their size."""
+        file = io.BytesIO()
+        Pictures.new("RGB", (USUAL, USUAL)).save(file, "PNG")
+        try:
+            return self._read_image(Image(file.getvalue())).cost
+        except InvalidInput:
+            return self._max_tokens
 
     def _read_image(self, item: Image) -> Features:
         """Raises `InvalidInput` for what is no image, and for one of more tokens than the model reads.
