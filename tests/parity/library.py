@@ -85,13 +85,20 @@ def save_scorer(folder: Path, **more: Any) -> Path:
     return folder / "saved"
 
 
-def save_asked(folder: Path, template: str = TEMPLATE, **more: Any) -> Path:
-    """A language model that is asked about pairs, as the library's `CrossEncoder` saves it."""
+def save_asking(folder: Path, template: str = TEMPLATE, answers: Sequence[str] = ("yes", "no")) -> Path:
+    """A language model with a template for a query and a document, plain."""
     tokenizer = fast_tokenizer("qwen")
+    tokenizer.add_tokens(list(answers))
     tokenizer.chat_template = template
-    network = Qwen3ForCausalLM(Qwen3Config(**{**DECODER, "max_position_embeddings": 512}, tie_word_embeddings=True))
-    plain = save_network(folder / "plain", network, tokenizer)
-    transformer = Transformer(str(plain), max_seq_length=160, transformer_task="text-generation")
+    tokenizer.model_max_length = 160
+    sizes = {**DECODER, "max_position_embeddings": 512, "vocab_size": len(tokenizer)}
+    return save_network(folder, Qwen3ForCausalLM(Qwen3Config(**sizes, tie_word_embeddings=True)), tokenizer)
+
+
+def save_asked(folder: Path, template: str = TEMPLATE, **more: Any) -> Path:
+    """The same with answers of its own, as the library's `CrossEncoder` saves it."""
+    plain = save_asking(folder / "plain", template, answers=())
+    transformer = Transformer(str(plain), transformer_task="text-generation")
     modules: list[torch.nn.Module] = [transformer, LogitScore(true_token_id=77, false_token_id=78)]
     CrossEncoder(modules=modules, device="cpu", **more).save(str(folder / "saved"), create_model_card=False)
     return folder / "saved"

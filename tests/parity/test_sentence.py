@@ -74,6 +74,17 @@ def test_what_no_family_covers_falls_to_the_library_and_says_so(folder: Path, ca
     assert outputs.dense == pytest.approx(library.encode("one text"), abs=1e-5)
 
 
+def test_a_plain_network_is_pooled_as_the_library_does_it_and_that_is_said(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "modules.json").unlink()
+    library = SentenceTransformer(str(folder), device="cpu")
+    with closing(open_backend(ModelSpec("m", str(folder), dtype="fp32", backend="sentence"))) as backend:
+        [outputs] = backend.run([backend.prepare(Text("one text"))])
+    assert "has no modules.json" in caplog.text
+    assert outputs.dense == pytest.approx(library.encode("one text"), abs=1e-5)
+
+
 def test_code_that_a_model_brings_is_not_run(folder: Path) -> None:
     path = folder / "modules.json"
     modules = json.loads(path.read_text())

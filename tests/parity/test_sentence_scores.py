@@ -17,7 +17,7 @@ from embedway.backends.base import Backend
 from embedway.backends.open import open_backend
 from embedway.errors import InvalidInput, ModelFilesError
 from embedway.types import ModelSpec, Output, Pair, Text
-from tests.parity.library import run, save_asked, save_classifier, save_scorer, stack_scores
+from tests.parity.library import run, save_asked, save_asking, save_classifier, save_scorer, stack_scores
 from tests.tiny.builders.builder import LIMIT_TOKENS
 from tests.tiny.texts import PAIRS, TEXTS
 
@@ -127,6 +127,17 @@ def test_a_question_that_is_too_long_is_cut_and_still_asked(tmp_path: Path) -> N
     assert sigmoid(scores[:, 0]) == pytest.approx(wanted, abs=1e-5)
 
 
+def test_a_plain_language_model_that_is_called_a_reranker_answers_yes_or_no(tmp_path: Path) -> None:
+    """Without a card, as authors publish it beside a chat template for a query and a document."""
+    folder = save_asking(tmp_path / "tiny-reranker")
+    with closing(open_model(folder, backend="sentence")) as backend:
+        scores = stack_scores(run(backend, [Pair(*pair) for pair in FORTY]))
+    assert backend.facts.tasks == {"rerank"}
+    wanted = CrossEncoder(str(folder), device="cpu").predict(FORTY)
+    assert np.ptp(wanted) > 0.1, "the scores are too much alike to prove anything"
+    assert sigmoid(scores[:, 0]) == pytest.approx(wanted, abs=1e-5)
+
+
 def test_an_instruction_is_refused_where_there_is_no_place_for_it(tmp_path: Path) -> None:
     """A network of pairs; a question whose template does not show it."""
     deaf = save_asked(tmp_path / "asked", "<Query>" + TEMPLATE_WITHOUT)
@@ -149,8 +160,7 @@ def test_a_scorer_takes_no_lone_texts(tmp_path: Path) -> None:
 
 def test_what_the_library_cannot_load_or_run_is_refused_with_one_sentence(tmp_path: Path) -> None:
     """A reranker whose tokenizer has no yes; a question without a template; a kind that is not run here."""
-    plain = save_asked(tmp_path / "one").parent / "plain"
-    named = plain.rename(tmp_path / "tiny-reranker")
+    named = save_asking(tmp_path / "tiny-reranker", answers=())
     with pytest.raises(ModelFilesError, match=r"cannot load .*'yes'.*\.$"):
         open_model(named, backend="sentence")
     mute = save_asked(tmp_path / "two", "{% for message in messages if message.role == 'user' %}x{% endfor %}")

@@ -6,6 +6,7 @@ model brings along is never run.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from embedway.backends.sentence_vectors import SparseBackend, VectorBackend
 from embedway.errors import ModelFilesError
 from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
 from embedway.types import ModelSpec
+
+log = logging.getLogger(__name__)
 
 BACKENDS: Mapping[str, type[VectorBackend | SparseBackend | ScoreBackend]] = {
     "SentenceTransformer": VectorBackend,
@@ -29,7 +32,14 @@ def open_sentence(files: ModelFiles, spec: ModelSpec, threads: int) -> Backend:
     for a kind that is not run here.
     """
     refuse_own_code(files)
-    return BACKENDS[choose_kind(files, spec)](files, spec, threads)
+    kind = choose_kind(files, spec)
+    if kind == "SentenceTransformer" and not (files.folder / MODULES).is_file():
+        log.warning(
+            "Model '%s' has no %s, so sentence-transformers guesses how tokens become a vector: compare with its card.",
+            spec.name,
+            MODULES,
+        )
+    return BACKENDS[kind](files, spec, threads)
 
 
 def choose_kind(files: ModelFiles, spec: ModelSpec) -> str:
