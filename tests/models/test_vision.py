@@ -13,7 +13,15 @@ import pytest
 from embedway.errors import InvalidInput, ModelFilesError, UnsupportedModel
 from embedway.models.families import clip, tower
 from embedway.models.source import ModelFiles, find_model, whole
-from embedway.models.vision import VisionReader, VisionRecipe, cut_behind_end, fill_up, read_vision, sees_images
+from embedway.models.vision import (
+    VisionReader,
+    VisionRecipe,
+    canonicalize,
+    cut_behind_end,
+    fill_up,
+    read_vision,
+    sees_images,
+)
 from embedway.types import ModelSpec, Text
 from tests.tiny import case
 
@@ -46,7 +54,7 @@ def test_a_plain_folder(plain: Path) -> None:
     """Without modules there are no prompts, and CLIP fills nothing up."""
     recipe = read(plain)
     assert (recipe.dimensions, recipe.max_tokens, recipe.image_tokens) == (40, 32, 17)
-    assert (recipe.filling, recipe.prompts) == (None, {})
+    assert (recipe.filling, recipe.prompts.by_role) == (None, {"query": "", "document": ""})
 
 
 def test_a_folder_of_modules(composed: Path) -> None:
@@ -54,7 +62,8 @@ def test_a_folder_of_modules(composed: Path) -> None:
     change(composed, "config_sentence_transformers.json", lambda told: {**told, "prompts": {"query": "a photo of "}})
     recipe = read(composed)
     assert (recipe.dimensions, recipe.max_tokens, recipe.image_tokens, recipe.filling) == (64, 24, 16, "<pad>")
-    assert recipe.prompts == {"query": "a photo of ", "document": ""}
+    assert recipe.prompts.by_role == {"query": "a photo of ", "document": ""}
+    assert read(composed, query_prompt="").prompts.by_role["query"] == ""
 
 
 @pytest.mark.parametrize("kinds", [["CLIPModel"], ["CLIPModel", "Normalize"], ["Transformer"]])
@@ -190,6 +199,20 @@ def test_siglip_reads_texts_of_one_length() -> None:
     ids = np.array([5, 9], dtype=np.int32)
     assert fill_up(ids, 4, 1).tolist() == [5, 9, 1, 1]
     assert fill_up(ids, 4, 1, "left").tolist() == [1, 1, 5, 9]
+
+
+def test_texts_for_siglips_own_tokenizer_are_made_canonical(composed: Path) -> None:
+    """With the prompt: lower case, no punctuation, single spaces. Other tokenizers do what their file says."""
+    assert canonicalize("  A PHOTO,\tof/a\n <Cat>! ") == "a photo ofa cat"
+    prompts = {"query": "This: ", "document": ""}
+    change(composed, "config_sentence_transformers.json", lambda told: {**told, "prompts": prompts})
+    change(composed, "tokenizer_config.json", lambda told: {**told, "tokenizer_class": "SiglipTokenizer"})
+    files, spec = find_model(str(composed)), ModelSpec("tiny", "")
+    reader = VisionReader(files, read(composed), spec)
+    assert reader.read_text(Text("A  cat!", "query")).ids.tolist() == reader.read_text(Text("this a cat")).ids.tolist()
+    change(composed, "tokenizer_config.json", lambda told: {**told, "tokenizer_class": "GemmaTokenizer"})
+    other = VisionReader(files, read(composed), spec)
+    assert other.read_text(Text("A cat!")).ids.tolist() != other.read_text(Text("a cat")).ids.tolist()
 
 
 def test_a_text_too_long_can_be_refused(plain: Path) -> None:

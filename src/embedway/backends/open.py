@@ -12,9 +12,10 @@ from typing import Any
 from embedway.backends.base import Backend
 from embedway.errors import SettingsError, UnsupportedModel
 from embedway.models.families import find_family
+from embedway.models.folder import read_json
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, check_fits
-from embedway.models.source import CONFIG, ModelFiles, find_model, read_json
+from embedway.models.source import CONFIG, ModelFiles, find_model
 from embedway.models.vision import read_vision, sees_images
 from embedway.types import BackendName, ModelSpec
 

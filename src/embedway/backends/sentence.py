@@ -14,7 +14,8 @@ from embedway.backends.base import Backend
 from embedway.backends.sentence_scores import ScoreBackend
 from embedway.backends.sentence_vectors import SparseBackend, VectorBackend
 from embedway.errors import ModelFilesError
-from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
+from embedway.models.folder import read_json
+from embedway.models.source import CONFIG, MODULES, ModelFiles
 from embedway.types import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ def choose_kind(files: ModelFiles, spec: ModelSpec) -> str:
     if (files.folder / MODULES).is_file():
         return "SentenceTransformer"
     named = read_json(files.folder / CONFIG, dict[str, Any]).get("architectures") or [""]
-    asked = str(named[0]).endswith("ForCausalLM") and "rerank" in spec.source.lower()
+    called = "rerank" in spec.source.lower() if spec.task == "auto" else spec.task == "rerank"
+    asked = called and str(named[0]).endswith("ForCausalLM")
     return "CrossEncoder" if asked or str(named[0]).endswith("ForSequenceClassification") else "SentenceTransformer"
 
 

@@ -14,7 +14,8 @@ from sentence_transformers import CrossEncoder
 
 from embedway.backends.sentence_library import Ask, LibraryBackend, LibraryFeatures, token_ids
 from embedway.errors import InvalidInput
-from embedway.models.source import CONFIG, ModelFiles, read_json
+from embedway.models.folder import read_json
+from embedway.models.source import CONFIG, ModelFiles
 from embedway.types import Activation, Features, Item, ModelSpec, Output, Outputs, Pair, Text
 
 KNOWN: Mapping[type, Activation] = {

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer, SparseEncoder
 from embedway.backends.sentence_library import Ask, LibraryBackend, LibraryFeatures, token_ids
 from embedway.errors import InvalidInput
 from embedway.models.images import read_image
-from embedway.models.recipe import PROMPTS
+from embedway.models.prompts import NAMES
 from embedway.models.source import ModelFiles
 from embedway.types import Features, Image, Item, ModelSpec, Output, Outputs, Role, Sparse, Text
 
@@ -30,7 +30,7 @@ class VectorBackend(LibraryBackend):
 
     def __init__(self, files: ModelFiles, spec: ModelSpec, threads: int) -> None:
         super().__init__(SentenceTransformer, files, spec, threads)
-        self._prompts = choose_prompts(self._model)
+        self._prompts = choose_prompts(self._model, spec)
         self.facts = dataclasses.replace(self.facts, outputs=Output.DENSE, matryoshka=spec.matryoshka)
         vector = self._try(files, Text("a")).dense
         self.facts = dataclasses.replace(self.facts, dimensions=0 if vector is None else len(vector))
@@ -44,7 +44,7 @@ class VectorBackend(LibraryBackend):
 
     def prepare(self, item: Item) -> Features:
         if isinstance(item, Text):
-            return self._read(item.text, Ask(self._prompts[item.role] or None, item.role), item.outputs)
+            return self._read(item.text, make_ask(item, self._prompts), item.outputs)
         if isinstance(item, Image) and "image" in self.facts.modalities:
             return self._read_image(item)
         takes = "texts and images; it scores" if "image" in self.facts.modalities else "texts; it reads no images and"
@@ -90,14 +90,14 @@ class SparseBackend(LibraryBackend):
 
     def __init__(self, files: ModelFiles, spec: ModelSpec, threads: int) -> None:
         super().__init__(SparseEncoder, files, spec, threads)
-        self._prompts = choose_prompts(self._model)
+        self._prompts = choose_prompts(self._model, spec)
         self.facts = dataclasses.replace(self.facts, outputs=Output.SPARSE)
         self._try(files, Text("a", outputs=Output.SPARSE))
 
     def prepare(self, item: Item) -> Features:
         if not isinstance(item, Text):
             raise InvalidInput("This model weighs the terms of texts; it reads no pairs and no images.")
-        return self._read(item.text, Ask(self._prompts[item.role] or None, item.role), item.outputs)
+        return self._read(item.text, make_ask(item, self._prompts), item.outputs)
 
     def answer(self, made: Mapping[str, Any], batch: Sequence[LibraryFeatures]) -> Sequence[Outputs]:
         return [Outputs(sparse=self._choose(row)) for row in made["sentence_embedding"].float()]
@@ -111,13 +111,18 @@ class SparseBackend(LibraryBackend):
         return Sparse(ids.cpu().numpy().astype(np.int32), weights[ids].cpu().numpy())
 
 
-def choose_prompts(model: Any) -> Mapping[Role, str]:
-    """Each role's prompt by the model's own names, else its default one, else none."""
+def make_ask(item: Text, prompts: Mapping[Role, str]) -> Ask:
+    """The item's own prompt, else its role's."""
+    return Ask((prompts[item.role] if item.prompt is None else item.prompt) or None, item.role)
+
+
+def choose_prompts(model: Any, spec: ModelSpec) -> Mapping[Role, str]:
+    """Each role's prompt as configured, else by the model's own names, else its default one, else none."""
     prompts: Mapping[str, str] = model.prompts
     default = prompts.get(model.default_prompt_name or "") or ""
-    return {
-        role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in PROMPTS.items()
-    }
+    configured = {"query": spec.query_prompt, "document": spec.document_prompt}
+    own = {role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in NAMES.items()}
+    return {role: own[role] if (asked := configured[role]) is None else asked for role in NAMES}
 
 
 def count_patches(config: Any, shape: Sequence[int]) -> int:

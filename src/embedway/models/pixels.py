@@ -17,8 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from embedway.errors import InvalidInput, ModelFilesError, UnsupportedModel
+from embedway.models.folder import read_json
 from embedway.models.images import LIMITS
-from embedway.models.source import read_json
 
 Floats = npt.NDArray[np.float32]
 Size = tuple[int, int]

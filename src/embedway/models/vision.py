@@ -4,8 +4,10 @@ with the modules of sentence-transformers.
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
@@ -15,19 +17,22 @@ import numpy as np
 import numpy.typing as npt
 
 from embedway.errors import ModelFilesError
+from embedway.models.card import Card, read_card, read_sentence
 from embedway.models.families import clip, siglip, tower
+from embedway.models.folder import read_json, read_optional, unsupported
 from embedway.models.images import read_image
-from embedway.models.modules import read_optional, unsupported
 from embedway.models.pixels import Preparation, read_preparation, unfold
-from embedway.models.recipe import NO_LIMIT, choose_prompts, digest, read_card, read_sentence
-from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
+from embedway.models.prompts import Prompts, choose_prompts
+from embedway.models.recipe import NO_LIMIT, digest
+from embedway.models.source import CONFIG, MODULES, ModelFiles
 from embedway.models.tokens import TextReader
-from embedway.types import Features, Image, ModelSpec, Role, Text
+from embedway.types import Features, Image, ModelSpec, Text
 
 Ids = npt.NDArray[np.int32]
 
 FAMILIES: Mapping[str, ModuleType] = MappingProxyType({"clip": clip, "siglip": siglip})
 """Networks of two towers, by the `model_type` of config.json."""
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class VisionRecipe:
 
     `family` is a key of `FAMILIES`; `config` is `config.json` with all that the library fills in. `max_tokens` is the
     longest text, special and prompt tokens included, `image_tokens` what every image has. `filling` is the token with
-    which texts are filled up, on the side `filled`, or None where they are not. `digest` changes when a vector can.
+    which texts are filled up, on the side `filled`, or None where they are not. `canonical` asks for `canonicalize`
+    before tokenizing. `digest` changes when a vector can.
     """
 
     family: str
@@ -45,10 +51,11 @@ class VisionRecipe:
     max_tokens: int
     image_tokens: int
     dimensions: int
-    prompts: Mapping[Role, str]
+    prompts: Prompts
     lowercase: bool
     filling: str | None
     filled: Literal["left", "right"]
+    canonical: bool
     digest: str
 
     @property
@@ -67,6 +74,7 @@ class _Tokenizer(msgspec.Struct):
     pad_token: str | dict[str, Any] | None = None
     padding_side: Literal["left", "right"] = "right"
     model_input_names: list[str] | None = None
+    tokenizer_class: str | None = None
 
 
 class _Sentence(msgspec.Struct):
@@ -94,17 +102,16 @@ def read_vision(files: ModelFiles, spec: ModelSpec) -> VisionRecipe:
     raw = read_json(folder / CONFIG, dict[str, Any])
     family = FAMILIES[raw["model_type"]]
     config = complete(raw, family)
-    composed = (folder / MODULES).is_file()
-    if composed:
-        check_modules(folder)
+    card = check_modules(folder) if (folder / MODULES).is_file() else Card()
     preparation = read_preparation(folder, family.IMAGES)
     check_result(preparation, config)
     tokenizer = read_optional(folder / "tokenizer_config.json", _Tokenizer)
     sentence = read_sentence(folder)
     max_tokens = choose_max_tokens(config, sentence.max_seq_length or tokenizer.model_max_length, spec)
-    prompts: Mapping[Role, str] = choose_prompts(folder, read_card(folder)) if composed else {}
+    prompts = choose_prompts(folder, card, None, spec)
     filling = read_filling(folder, tokenizer) if family is siglip else None
-    rest = [repr(preparation), max_tokens, dict(prompts), sentence.do_lower_case, filling, tokenizer.padding_side]
+    canonical = (tokenizer.tokenizer_class or "").startswith("SiglipTokenizer")
+    reading = [max_tokens, repr(prompts), sentence.do_lower_case, canonical, filling, tokenizer.padding_side]
     return VisionRecipe(
         family=raw["model_type"],
         config=MappingProxyType(config),
@@ -112,11 +119,12 @@ def read_vision(files: ModelFiles, spec: ModelSpec) -> VisionRecipe:
         max_tokens=max_tokens,
         image_tokens=tower.grid(config["vision_config"]).patches + family.LEAD,
         dimensions=family.dimensions(config),
-        prompts=MappingProxyType(dict(prompts)),
+        prompts=prompts,
         lowercase=sentence.do_lower_case,
         filling=filling,
         filled=tokenizer.padding_side,
-        digest=digest(files, raw, rest, {}),
+        canonical=canonical,
+        digest=digest(files, raw, [repr(preparation), *reading], {}),
     )
 
 
@@ -132,8 +140,10 @@ def complete(raw: Mapping[str, Any], family: ModuleType) -> dict[str, Any]:
     return config
 
 
-def check_modules(folder: Path) -> None:
-    """Raise `ModelFilesError` for modules of sentence-transformers other than the network and a normalisation."""
+def check_modules(folder: Path) -> Card:
+    """The card of a model of sentence-transformers. Raises `ModelFilesError` for modules other than the network and a
+    normalisation, and for models of another kind.
+    """
     modules = read_json(folder / MODULES, list[_Module])
     kinds = [module.type.rpartition(".")[2] for module in modules]
     for module in modules:
@@ -146,6 +156,10 @@ def check_modules(folder: Path) -> None:
     told = read_optional(folder / "sentence_bert_config.json", _Sentence).processing_kwargs
     if told.keys() - {"text"} or told.get("text", {}).keys() - {"padding"}:
         raise unsupported(folder, f"its processor is called with settings for {' and '.join(sorted(told))}")
+    card = read_card(folder)
+    if card.model_type != "SentenceTransformer":
+        raise unsupported(folder, f"it is a {card.model_type} of images")
+    return card
 
 
 def check_result(preparation: Preparation, config: Mapping[str, Any]) -> None:
@@ -191,7 +205,12 @@ class VisionReader:
     def __init__(self, files: ModelFiles, recipe: VisionRecipe, spec: ModelSpec) -> None:
         self._recipe = recipe
         self._texts = TextReader(
-            files.folder, recipe.max_tokens, recipe.prompts, recipe.lowercase, spec.truncation or "cut"
+            files.folder,
+            recipe.max_tokens,
+            recipe.prompts.by_role,
+            recipe.lowercase,
+            spec.truncation or "cut",
+            recipe.prompts.once,
         )
         vocabulary = recipe.config["text_config"]["vocab_size"]
         if self._texts.vocabulary_size > vocabulary:
@@ -203,6 +222,9 @@ class VisionReader:
 
     def read_text(self, item: Text) -> Features:
         """Tokens as the text tower takes them. Raises `InvalidInput` for a text too long where that is refused."""
+        if self._recipe.canonical:
+            prompt = self._recipe.prompts.by_role[item.role] if item.prompt is None else item.prompt
+            item = replace(item, text=canonicalize(prompt + item.text), prompt="")
         read, text = self._texts.read(item), self._recipe.config["text_config"]
         if self._filling is None:
             ids = cut_behind_end(read.ids, text["eos_token_id"])
@@ -216,6 +238,13 @@ class VisionReader:
         patches = unfold(self._recipe.preparation.apply(read_image(item.data)), side)
         pixels = np.pad(patches, [(self._recipe.network.LEAD, 0), (0, 0)])
         return Features(np.zeros(0, dtype=np.int32), len(pixels), outputs=item.outputs, pixels=pixels)
+
+
+def canonicalize(text: str) -> str:
+    """As SigLIP's authors and the library's `SiglipTokenizer` have it: lower case, no punctuation, single spaces. The
+    tokenizer file that is published beside keeps some of the punctuation.
+    """
+    return re.sub(r"\s+", " ", text.lower().translate(_PUNCTUATION)).strip()
 
 
 def cut_behind_end(ids: Ids, end: int) -> Ids:

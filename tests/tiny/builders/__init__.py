@@ -9,7 +9,7 @@ from importlib import import_module
 
 from .builder import Builder
 
-MODULES = ("decoders", "encoders", "heads", "vision")
+MODULES = ("decoders", "encoders", "heads", "late", "questions", "terms", "vision")
 
 
 def builders() -> dict[str, Builder]:

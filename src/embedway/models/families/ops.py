@@ -17,7 +17,7 @@ import numpy.typing as npt
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Pooling = Literal["mean", "cls", "max", "last", "weighted"]
+Pooling = Literal["mean", "cls", "max", "last", "weighted", "sum"]
 Floats = npt.NDArray[np.float32]
 
 
@@ -76,6 +76,9 @@ class Ops(Protocol[T]):
     def lead(self, name: str, x: T, width: int) -> T:
         """The tensor `name` `[width]` added to the first row of each item."""
 
+    def choose(self, name: str, x: T, rows: int, width: int, chosen: Sequence[int]) -> T:
+        """`x @ table[chosen].T` for the table `name` `[rows, width]`: `[n, width]` -> `[n, len(chosen)]`."""
+
     def layer_norm(self, name: str, x: T, width: int, eps: float, bias: bool = True) -> T:
         """Ba et al. 2016 (arXiv:1607.06450) over the last axis, with `name.weight` and, if it has one, `name.bias`."""
 
@@ -112,6 +115,9 @@ class Ops(Protocol[T]):
     def tanh(self, x: T) -> T: ...
 
     def sigmoid(self, x: T) -> T: ...
+
+    def log1p(self, x: T) -> T:
+        """`log(1 + x)`."""
 
     def attention(
         self,
