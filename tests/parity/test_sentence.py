@@ -46,6 +46,16 @@ def test_prompts_go_by_role(folder: Path) -> None:
     assert np.abs(wanted[0] - wanted[1]).max() > 1e-3
 
 
+def test_a_configured_prompt_goes_before_the_models_and_a_texts_own_before_that(folder: Path) -> None:
+    library = SentenceTransformer(str(folder), device="cpu")
+    spec = ModelSpec("m", str(folder), dtype="fp32", backend="sentence", query_prompt="seek: ")
+    with closing(open_backend(spec)) as backend:
+        items = [Text("one text", "query"), Text("one text", "query", prompt="hunt: "), Text("one text")]
+        rows = [outputs.dense for outputs in backend.run([backend.prepare(item) for item in items])]
+    wanted = [library.encode("one text", prompt=prompt) for prompt in ("seek: ", "hunt: ", None)]
+    assert np.stack(rows) == pytest.approx(np.stack(wanted), abs=1e-5)
+
+
 def test_a_text_that_is_too_long_is_counted_as_cut_or_refused(folder: Path) -> None:
     spec = ModelSpec("m", str(folder), backend="sentence", max_tokens=16)
     with closing(open_backend(spec)) as backend:
