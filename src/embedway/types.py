@@ -184,7 +184,7 @@ class Facts:
     modalities: frozenset[Modality] = frozenset({"text"})
     """What an item may be made of."""
     image_tokens: int = 0
-    """What one image costs, where images are taken: they are all brought to one size."""
+    """What one image costs, where images are taken and brought to one size; a middling one where they keep theirs."""
 
 
 @dataclass(frozen=True, slots=True)
