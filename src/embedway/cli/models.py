@@ -11,6 +11,7 @@ from typing import Any
 
 from embedway.errors import SetupError
 from embedway.models.bundled import BUNDLED
+from embedway.models.families import find_family
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, Service
 from embedway.models.source import find_model
@@ -97,6 +98,7 @@ def _row(spec: ModelSpec, measured: bool) -> dict[str, Any]:
     try:
         files = find_model(spec.source, spec.revision)
         recipe = read_recipe(files, spec)
+        find_family(recipe.family).check(recipe.config)
     except SetupError as error:
         return row | {"problem": error.message}
     return row | {

@@ -57,6 +57,7 @@ class Batcher:
         self.limits = limits
         self.pending_items = 0
         self.queued_tokens = 0
+        self.preparing = 0
         self._backend = backend
         self._device = device
         self._readers = readers
@@ -73,7 +74,7 @@ class Batcher:
     async def submit(self, call: EmbedCall) -> Answer:
         """Prepare, queue and compute a call's items. Raises `Overloaded` before any of it, `InvalidInput`,
         `ModelFailed`, `Unavailable`."""
-        reserved = sum(self._estimate(item) for item in call.items)
+        reserved = estimate_tokens(call.items, self._backend.facts.max_tokens)
         self._admit(reserved, len(call.items))
         ticket = Ticket(len(call.items))
         try:
@@ -167,9 +168,6 @@ class Batcher:
         self.queued_tokens += tokens
         self.pending_items += items
 
-    def _estimate(self, item: Item) -> int:
-        return min(self._backend.facts.max_tokens, 2 + item.characters // CHARACTERS_PER_TOKEN)
-
     async def _prepare(self, items: Sequence[Item]) -> Sequence[Features]:
         if len(items) <= PREPARED_TOGETHER:
             return await self._loop.run_in_executor(self._readers, self._prepare_some, items, 0)
@@ -183,6 +181,15 @@ class Batcher:
         return [features for part in await asyncio.gather(*parts) for features in part]
 
     def _prepare_some(self, items: Sequence[Item], start: int) -> list[Features]:
+        with self._device.lock:
+            self.preparing += 1  # its caller may leave meanwhile; the backend must not be closed under it
+        try:
+            return self._prepare_each(items, start)
+        finally:
+            with self._device.lock:
+                self.preparing -= 1
+
+    def _prepare_each(self, items: Sequence[Item], start: int) -> list[Features]:
         features = []
         for index, item in enumerate(items, start):
             try:
@@ -202,6 +209,11 @@ class Batcher:
             else:
                 self._queue.extend(waiting)
             self._device.lock.notify()
+
+
+def estimate_tokens(items: Sequence[Item], max_tokens: int) -> int:
+    """What the items will cost, roughly and rather too much, before anything is prepared."""
+    return sum(min(max_tokens, 2 + item.characters // CHARACTERS_PER_TOKEN) for item in items)
 
 
 def _urgency(waiting: Waiting) -> float:

@@ -1,0 +1,96 @@
+"""How much memory a model will need, from the headers of its files, before it is opened.
+
+An upper estimate: each backend's way with weights, as measured (docs/decisions/012-mapped-weights.md and
+015-models-that-come-and-go.md), with a little for the compiled network and a batch's intermediate results.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedway.backends.open import choose_backend
+from embedway.models.bundled import weights_header
+from embedway.models.families import FAMILIES
+from embedway.models.source import CONFIG, ModelFiles, find_model, read_json
+from embedway.types import DType, ModelSpec
+
+WORKSPACE_BYTES = 64 * 2**20
+"""The compiled network, the tokenizer, and the intermediate results of a batch of short texts."""
+_WIDTHS: Mapping[DType, int] = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
+_STORED = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes of the memory of `device`: `opening` while the model is loaded, `held` once it is."""
+
+    opening: int
+    held: int
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """`numbers` of `width` bytes each in the file. A table has rows that are looked up, one for each token."""
+
+    numbers: int
+    width: int
+    table: bool
+
+
+def estimate(spec: ModelSpec) -> Need:
+    """What the model will need. Fetches it where it is not on this machine; raises `SetupError` as opening it does."""
+    if spec.source.partition(":")[0] == "fake":
+        return Need(0, 0)
+    files = find_model(spec.source, spec.revision)
+    backend = choose_backend(spec)
+    if backend == "openvino" and _has_family(files):
+        from embedway.backends.openvino import choose_dtype
+
+        return _in_openvino(list(_tensors(files)), choose_dtype(spec))
+    from embedway.backends import torch
+
+    device = torch.choose_device(spec)
+    width = _WIDTHS[torch.choose_dtype(spec, device)]
+    amount = sum(tensor.numbers for tensor in _tensors(files)) * width + WORKSPACE_BYTES
+    return Need(amount, amount, str(device))
+
+
+def _in_openvino(tensors: list[_Tensor], dtype: DType) -> Need:
+    """Tables stay pages of the file. Matrices are arranged anew in the precision that is computed in; for float32 from
+    a file in half precision in two ways, for few and for many tokens. int8 is compared with a float32 copy at first.
+    """
+    tables = sum(tensor.numbers * tensor.width for tensor in tensors if tensor.table)
+
+    def arranged(precision: DType) -> int:
+        return sum(
+            tensor.numbers * _WIDTHS[precision] * (2 if precision == "fp32" and tensor.width < 4 else 1)
+            for tensor in tensors
+            if not tensor.table
+        )
+
+    held = tables + arranged(dtype) + WORKSPACE_BYTES
+    return Need(held + arranged("fp32") if dtype == "int8" else held, held)
+
+
+def _has_family(files: ModelFiles) -> bool:
+    """What no family covers is sentence-transformers' affair."""
+    return read_json(files.folder / CONFIG, dict[str, Any]).get("model_type") in FAMILIES
+
+
+def _tensors(files: ModelFiles) -> Iterator[_Tensor]:
+    for path in files.weights():
+        yield from _in_file(path)
+
+
+def _in_file(path: Path) -> Iterator[_Tensor]:
+    for name, told in json.loads(weights_header(path)).items():
+        if name != "__metadata__":
+            shape = told.get("shape", [])
+            table = "embed" in name and len(shape) == 2
+            yield _Tensor(math.prod(shape), _STORED.get(told.get("dtype"), 1), table)
