@@ -19,9 +19,12 @@ log = logging.getLogger(__name__)
 
 
 class Renewal:
-    """Reads with `read` and reconciles `engine`, once for each signal. All else of the settings stays as at the start."""
+    """Reads with `read` and reconciles `engine`, once for each signal. Other settings stay as they were at the start.
 
-    def __init__(self, settings: Settings, read: Callable[[], Settings], engine: Engine) -> None:
+    Without a file there is nothing to read anew, `read` is None, and the signal ends the process as ever.
+    """
+
+    def __init__(self, settings: Settings, read: Callable[[], Settings] | None, engine: Engine) -> None:
         self._settings = settings
         self._read = read
         self._engine = engine
@@ -29,18 +32,18 @@ class Renewal:
 
     async def watch(self) -> None:
         """Wait for SIGHUP, for ever; signals that come while models are being changed are one."""
-        if not hasattr(signal, "SIGHUP"):  # Windows has none
+        if self._read is None or not hasattr(signal, "SIGHUP"):  # Windows has none
             return
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             await self._asked.wait()
             self._asked.clear()
-            await self.renew()
+            await self._renew(self._read)
 
-    async def renew(self) -> None:
+    async def _renew(self, read: Callable[[], Settings]) -> None:
         """Do it once. A configuration that is at fault changes nothing, and the log says why."""
         try:
-            fresh = await asyncio.to_thread(self._read)
+            fresh = await asyncio.to_thread(read)
             self._check(fresh)
             drain = self._settings.swap_without_room == "drain"
             changes = await self._engine.reconcile(specs_of(fresh), drain=drain)

@@ -30,8 +30,8 @@ HUNG = 70
 _LAST_WORDS_S = 1.0
 
 
-def run_server(settings: Settings, read: Callable[[], Settings]) -> int:
-    """Serve until told to stop; returns the exit status. `read` reads the settings anew, at SIGHUP."""
+def run_server(settings: Settings, read: Callable[[], Settings] | None = None) -> int:
+    """Serve until told to stop; returns the exit status. `read` reads the settings and their file anew, at SIGHUP."""
     if settings.keyless and not settings.loopback:
         log.warning("No API key is set: everyone who can reach %s may use this server.", settings.host)
     metrics = Metrics()

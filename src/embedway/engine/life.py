@@ -196,7 +196,7 @@ class Life:
             self._shelf.arrange()
             self._works.watch(entry, anew=True)
             return
-        old = entry.loaded
+        old, idle, reason = entry.loaded, entry.state == "idle", entry.reason
         try:
             if old is None:
                 entry.become("loading")
@@ -204,10 +204,13 @@ class Life:
             else:
                 await self._swap(entry, old, spec, drain)
         except Exception as error:
-            if entry.loaded is None:
+            if entry.loaded is None and not idle:
                 self._fail(entry, spec, error)
-            else:
-                log.error("The model '%s' serves on as it was: %s", spec.name, said_of(error))  # noqa: TRY400
+                raise
+            log.error("The model '%s' serves on as it was: %s", spec.name, said_of(error))  # noqa: TRY400
+            if idle:
+                entry.failure = None
+                entry.become("idle", reason)
             raise
 
     async def _swap(self, entry: Entry, old: Loaded, spec: ModelSpec, drain: bool) -> None:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
+from typing import Any, TypeVar
 
 from embedway.backends.base import Backend
 from embedway.engine.batcher import Batcher, Limits
-from embedway.engine.device import Device
+from embedway.engine.device import STOP_S, Device
 from embedway.engine.entry import Loaded
 from embedway.engine.memory import Reservation
 from embedway.observe import Metrics
@@ -19,6 +20,7 @@ from embedway.types import ModelSpec
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 POLL_S = 0.01
 
 
@@ -36,6 +38,7 @@ class Opening:
     ) -> None:
         self.all: set[Loaded] = set()
         self._devices: dict[str, Device] = {}
+        self._threads: set[asyncio.Future[Any]] = set()
         self._open_warm = open_warm
         self._limits = limits
         self._readers = readers
@@ -58,7 +61,7 @@ class Opening:
         A thread cannot be cancelled: what it opens after its caller was, is closed as soon as it is there.
         """
         started_s = time.monotonic()
-        opening = asyncio.get_running_loop().run_in_executor(None, self._open_warm, spec)
+        opening = self._on_thread(self._open_warm, spec)
         try:
             backend = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -85,11 +88,14 @@ class Opening:
             await asyncio.sleep(POLL_S)
         if await asyncio.to_thread(loaded.device.remove, loaded.batcher):
             self.all.discard(loaded)
-            await asyncio.to_thread(loaded.close)
+            await asyncio.shield(self._on_thread(loaded.close))
             loaded.reservation.release()
 
     async def stop(self) -> None:
-        """End the devices, then close every copy whose device has ended."""
+        """End the devices, then close every copy whose device has ended.
+
+        What is just being opened or closed gets a moment; what is opened later still is closed by its thread's end.
+        """
         for device in self._devices.values():
             await device.stop()
         for loaded in list(self.all):
@@ -97,6 +103,14 @@ class Opening:
                 self.all.discard(loaded)
                 loaded.backend.close()
                 loaded.reservation.release()
+        if self._threads:
+            await asyncio.wait(self._threads, timeout=STOP_S)
+
+    def _on_thread(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+        self._threads.add(future)
+        future.add_done_callback(self._threads.discard)
+        return future
 
     def _report(self, name: str, backend: Backend, took_s: float) -> None:
         facts = backend.facts

@@ -25,12 +25,18 @@ class Works:
         """Do it after what is being done to the entry now. Raises what the work raises."""
         while entry.work is not None:
             await asyncio.wait([entry.work])
-        await asyncio.shield(self.begin(entry, work))
+        task = self.begin(entry, work)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and self.stopping:  # the work was given up, not the one who asked for it
+                raise _stopped() from None
+            raise
 
     def begin(self, entry: Entry, work: Work) -> asyncio.Task[None]:
         """Begin it on an entry to which nothing is being done. Raises `Unavailable` at the end of the server."""
         if self.stopping:
-            raise Unavailable("The server is shutting down: try again.")
+            raise _stopped()
 
         async def run() -> None:
             await work()
@@ -75,3 +81,7 @@ class Works:
             self.watch(entry)
         elif entry.loaded:
             self.begin(entry, lambda: self._rest(entry))
+
+
+def _stopped() -> Unavailable:
+    return Unavailable("The server is shutting down: try again.")
