@@ -407,8 +407,24 @@ def test_an_alias_moves_to_another_model_without_a_failed_call() -> None:
             stream = Stream(engine, "default")
             for number in range(10):
                 first, second = (A, B) if number % 2 else (B, A)
-                await engine.reconcile([dataclasses.replace(first, aliases=("default",)), second])
+                wanted = [dataclasses.replace(first, aliases=("default",)), second]
+                await engine.reconcile(wanted[:: 1 if number % 3 else -1])
                 assert engine.find("default").spec.name == first.name
+            assert await stream.end() > 0
+
+    run(scenario())
+
+
+def test_a_model_whose_swap_failed_keeps_the_names_that_nobody_else_was_given() -> None:
+    """Given a configuration that moves an alias away from it: the alias goes, the model stays."""
+
+    async def scenario() -> None:
+        async with serving([dataclasses.replace(A, aliases=("x", "y")), B]) as engine:
+            stream = Stream(engine, "a", "b", "x", "y")
+            changes = await engine.reconcile([newer(A, "broken"), dataclasses.replace(B, aliases=("x",))])
+            assert list(changes.failed) == ["a"]
+            owners = {name: engine.find(name).spec.name for name in ("a", "b", "x", "y")}
+            assert owners == {"a": "a", "b": "b", "x": "b", "y": "a"}
             assert await stream.end() > 0
 
     run(scenario())

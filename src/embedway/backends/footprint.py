@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,13 @@ def estimate(spec: ModelSpec) -> Need:
         from embedway.backends.openvino import choose_dtype
 
         return _in_openvino(list(_tensors(files)), choose_dtype(spec))
+    numbers = sum(tensor.numbers for tensor in _tensors(files))
+    if find_spec("torch") is None:  # it will not be opened; opening it says why
+        return Need(numbers * 4, numbers * 4)
     from embedway.backends import torch
 
     device = torch.choose_device(spec)
-    width = _WIDTHS[torch.choose_dtype(spec, device)]
-    amount = sum(tensor.numbers for tensor in _tensors(files)) * width + WORKSPACE_BYTES
+    amount = numbers * _WIDTHS[torch.choose_dtype(spec, device)] + WORKSPACE_BYTES
     return Need(amount, amount, str(device))
 
 

@@ -120,7 +120,7 @@ class Life:
         swap is refused. Raises `SetupError`; then nothing has changed, and a model that served goes on serving.
         """
         self._shelf.check(spec)
-        entry = self._shelf.of(spec)
+        entry = self._shelf.named(spec.name)
         if entry is None:
             entry = Entry(spec)
             self._shelf.arrange([*self._shelf.entries, entry])
@@ -133,7 +133,7 @@ class Life:
 
     async def unload(self, name: str) -> None:
         """Take the model off: its names end at once, what it has accepted is answered. Raises `ModelNotFound`."""
-        entry = self._shelf.find(name)
+        entry = self._shelf.named(name) or self._shelf.find(name)
         self._shelf.arrange(one for one in self._shelf.entries if one is not entry)
         await self._works.do(entry, partial(self._go, entry))
 
@@ -146,14 +146,20 @@ class Life:
         check_names(wanted)
         async with self._reconciling:
             changes = Changes()
-            entries = [self._shelf.of(spec) or Entry(spec) for spec in wanted]
+            entries = [self._shelf.named(spec.name) or Entry(spec) for spec in wanted]
             gone = [entry for entry in self._shelf.entries if entry not in entries]
+            for entry, spec in zip(entries, wanted, strict=True):
+                entry.wanted = spec
             self._shelf.arrange(entries)
             for entry in gone:
                 await self._works.do(entry, partial(self._go, entry))
                 changes.unloaded.append(entry.spec.name)
-            for entry, spec in zip(entries, wanted, strict=True):
-                await self._settle(entry, spec, drain, strict, changes)
+            try:
+                for entry, spec in zip(entries, wanted, strict=True):
+                    await self._settle(entry, spec, drain, strict, changes)
+            finally:
+                for entry in entries:
+                    entry.wanted = None
             return changes
 
     async def stop(self) -> None:
@@ -167,6 +173,7 @@ class Life:
 
     async def _settle(self, entry: Entry, spec: ModelSpec, drain: bool, strict: bool, changes: Changes) -> None:
         if spec == entry.spec and entry.answers:
+            entry.wanted = None
             return
         into = changes.loaded
         if entry.answers:
@@ -192,8 +199,7 @@ class Life:
         same = entry.answers and not reopens(entry.spec, spec)
         if same and entry.facts and (entry.loaded or spec != entry.spec):
             check_service_names(spec, entry.facts)
-            entry.spec = spec
-            self._shelf.arrange()
+            self._shelf.take(entry, spec)
             self._works.watch(entry, anew=True)
             return
         old, idle, reason = entry.loaded, entry.state == "idle", entry.reason
@@ -238,10 +244,9 @@ class Life:
         need = await asyncio.to_thread(self._estimate, spec)
         reservation = await self._reserve(spec, need, beside)
         loaded = await self._opening.open(spec, reservation)
-        entry.spec, entry.facts, entry.loaded = spec, loaded.backend.facts, loaded
-        entry.used_s = time.monotonic()
+        entry.facts, entry.loaded, entry.used_s = loaded.backend.facts, loaded, time.monotonic()
         entry.become("ready")
-        self._shelf.arrange()
+        self._shelf.take(entry, spec)
 
     async def _reserve(self, spec: ModelSpec, need: Need, beside: bool) -> Reservation:
         """Memory for it: what is being closed is waited for, idle models with a keep-alive go, the longest idle first.

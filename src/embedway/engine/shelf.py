@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from embedway.engine.entry import Entry
@@ -25,11 +26,24 @@ class Shelf:
         """
         self.entries = self.entries if entries is None else tuple(entries)
         names = {name: entry for entry in self.entries for name in names_of(entry.spec)}
-        for name, entry in names.items():
-            former = self._names.get(name)
-            if former in self.entries and former is not None and former.answers and not entry.answers:
-                names[name] = former
+        awaited = {name for entry in self.entries if entry.wanted for name in names_of(entry.wanted)}
+        for name, former in self._names.items():
+            if former in self.entries and former.answers:
+                new = names.get(name)
+                if not new.answers if new else name in awaited:
+                    names[name] = former
         self._names = names
+
+    def take(self, entry: Entry, spec: ModelSpec) -> None:
+        """The entry is `spec` from now on; aliases that another entry has of its names are the other's no more."""
+        entry.spec = spec
+        if entry in self.entries:
+            taken = set(names_of(spec))
+            for other in self.entries:
+                if other is not entry and taken & set(other.spec.aliases):
+                    left = tuple(alias for alias in other.spec.aliases if alias not in taken)
+                    other.spec = dataclasses.replace(other.spec, aliases=left)
+        self.arrange()
 
     def find(self, name: str) -> Entry:
         """The entry behind a name or alias. Raises `ModelNotFound`."""
@@ -37,9 +51,9 @@ class Shelf:
             raise ModelNotFound(f"The model '{name[:200]}' does not exist.", name)
         return self._names[name]
 
-    def of(self, spec: ModelSpec) -> Entry | None:
-        """The entry that has this spec's own name; an alias does not count."""
-        return next((entry for entry in self.entries if entry.spec.name == spec.name), None)
+    def named(self, name: str) -> Entry | None:
+        """The entry whose own name this is; an alias does not count."""
+        return next((entry for entry in self.entries if entry.spec.name == name), None)
 
     def idle(self, device: str) -> list[Entry]:
         """Loaded there, unused, and allowed to go: it has a keep-alive. The longest unused first."""
@@ -53,11 +67,12 @@ class Shelf:
 
     def check(self, spec: ModelSpec) -> None:
         """Raise `SettingsError` where another model has one of the spec's names, or is about to have it."""
-        others = [entry for entry in self.entries if entry.spec.name != spec.name]
-        check_names([*(entry.spec for entry in others), spec])
-        for other in others:
-            if other.wanted:
-                check_names([other.wanted, spec])
+        check_names([spec])
+        for other in self.entries:
+            if other.spec.name != spec.name:
+                check_names([other.spec, spec])
+                if other.wanted:
+                    check_names([other.wanted, spec])
 
 
 def names_of(spec: ModelSpec) -> tuple[str, ...]:
