@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from embedway.backends.footprint import WORKSPACE_BYTES, estimate
+from embedway.backends.footprint import WORKSPACE_BYTES, WORKSPACE_BYTES_PER_WIDTH, estimate
 from embedway.errors import ModelFilesError
 from embedway.types import ModelSpec
 from tests.tiny import case
@@ -68,9 +68,10 @@ def test_half_precision_is_arranged_twice_for_float32(tmp_path: Path, stored: st
     with (tmp_path / "model.safetensors").open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         file.truncate(8 + len(header) + rows * (8 + rows) * width)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": 10}')
     spec = ModelSpec("m", str(tmp_path), dtype="fp32", backend="openvino")
-    assert estimate(spec).held == rows * 8 * width + rows * rows * 4 * times + WORKSPACE_BYTES
+    beside = WORKSPACE_BYTES + 10 * WORKSPACE_BYTES_PER_WIDTH
+    assert estimate(spec).held == rows * 8 * width + rows * rows * 4 * times + beside
 
 
 def test_every_tiny_model_has_an_estimate(tmp_path: Path) -> None:
