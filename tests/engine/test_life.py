@@ -263,6 +263,7 @@ def test_a_reload_that_fails_says_why_and_is_tried_again(monkeypatch: pytest.Mon
             assert len(factory.opened) == 2, "within RETRY_S nothing is tried"
             entry.spec = well
             await asyncio.sleep(0.15)
+            assert engine.find("a").ready, "else a balancer would never send the call that tries again"
             assert right(await engine.embed(call()))
 
     run(scenario())

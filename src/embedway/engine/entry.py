@@ -61,8 +61,13 @@ class Entry:
 
     @property
     def answers(self) -> bool:
-        """Whether a call is answered, if late: by what is loaded, or by what will be loaded for it."""
-        return self.loaded is not None or (self.facts is not None and self.state != "failed")
+        """Whether a call is answered, if late: by what is loaded, or by what will be loaded for it.
+
+        A reload that failed is tried again by the first call after `retry_s`; until then nobody should ask.
+        """
+        if self.loaded is not None or self.facts is None:
+            return self.loaded is not None
+        return self.state != "failed" or time.monotonic() >= self.retry_s
 
     def become(self, state: ModelState, reason: str = "") -> None:
         """The state, and a sentence or word that anyone may read."""

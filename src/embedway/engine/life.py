@@ -61,11 +61,9 @@ class Life:
         `tokens` is what the call will cost at most: those who wait for a load are bounded like those who wait for a
         batch. Raises `Overloaded`, `Unavailable`, and `ModelNotFound` where the model was unloaded meanwhile.
         """
-        if entry.loaded is None:
-            await self._await_load(entry, tokens)
-        assert entry.loaded is not None  # noqa: S101 -- `_await_load` returns with it, and nothing came between
-        entry.loaded.users += 1
-        return entry.loaded
+        loaded = entry.loaded or await self._await_load(entry, tokens)
+        loaded.users += 1
+        return loaded
 
     def leave(self, entry: Entry, loaded: Loaded) -> None:
         """The call has its answer, or has gone."""
@@ -73,20 +71,18 @@ class Life:
         entry.used_s = time.monotonic()
         self._works.watch(entry)
 
-    async def _await_load(self, entry: Entry, tokens: int) -> None:
+    async def _await_load(self, entry: Entry, tokens: int) -> Loaded:
         if entry.waiting_tokens and entry.waiting_tokens + tokens > self._queue_tokens:
             raise Overloaded(f"Too much is waiting for the model '{entry.spec.name}': try again in 1 s.", 1)
         entry.waiters += 1
         entry.waiting_tokens += tokens
         try:
-            while entry.loaded is None:
+            while (loaded := entry.loaded) is None:
                 self._check_loadable(entry)
-                if entry.work is None:
-                    self._works.begin(entry, partial(self._wake, entry))
-                assert entry.work is not None  # noqa: S101 -- it has just been begun
-                await asyncio.wait([entry.work])
+                await asyncio.wait([entry.work or self._works.begin(entry, partial(self._wake, entry))])
                 if entry.loaded is None and entry.failure is not None:
                     raise Unavailable(f"The model '{entry.spec.name}' is not ready: {entry.reason}")
+            return loaded
         finally:
             entry.waiters -= 1
             entry.waiting_tokens -= tokens
@@ -96,8 +92,7 @@ class Life:
         name = entry.spec.name
         if entry not in self._shelf.entries and entry.work is None:
             raise ModelNotFound(f"The model '{name}' does not exist any more.", name)
-        failed = entry.state == "failed" and time.monotonic() < entry.retry_s
-        if self._works.stopping or failed or entry.facts is None:
+        if self._works.stopping or not (entry.answers or entry.work) or entry.facts is None:
             raise Unavailable(f"The model '{name}' is not ready ({entry.reason}): try again soon.")
 
     async def _wake(self, entry: Entry) -> None:
@@ -105,7 +100,6 @@ class Life:
         try:
             await self._fill(entry, entry.spec)
         except Exception as error:
-            entry.retry_s = time.monotonic() + RETRY_S
             self._fail(entry, entry.spec, error)
             if isinstance(error, NoRoom):  # its files are well, and there may be room for the next call
                 entry.become("idle", entry.reason)
@@ -172,7 +166,7 @@ class Life:
     # One entry --------------------------------------------------------------------------------------------------------
 
     async def _settle(self, entry: Entry, spec: ModelSpec, drain: bool, strict: bool, changes: Changes) -> None:
-        if spec == entry.spec and entry.answers:
+        if spec == entry.spec and entry.answers and entry.state != "failed":
             entry.wanted = None
             return
         into = changes.loaded
@@ -293,7 +287,7 @@ class Life:
         log.info("A copy of the model '%s' was unloaded (%s).", entry.spec.name, cause)
 
     def _fail(self, entry: Entry, spec: ModelSpec, error: Exception) -> None:
-        entry.failure = error
+        entry.failure, entry.retry_s = error, time.monotonic() + RETRY_S
         entry.become("failed", shown(spec, error))
         stack = not isinstance(error, SetupError)  # a sentence for what the user can mend, the stack for the rest
         log.log(
