@@ -53,6 +53,11 @@ MODEL_KEYS = {
     "device": "Where torch computes: `cpu`, `cuda` or `cuda:1`. `auto` takes the server's `device`.",
     "max_tokens": "Longest text in tokens, prompt and special tokens included. Default: what the model's files say.",
     "truncation": "`cut` or `error`, for a text that is longer. Default: the server's `truncation`.",
+    "query_prompt": "Put before texts that are queries, where it is not empty. Default: what the model's files say, or "
+    "its card.",
+    "document_prompt": "Put before all other texts. Default: what the model's files say, or its card.",
+    "task": "`embedding` or `rerank`, for a language model whose files do not tell, a plain `…ForCausalLM` folder. "
+    "`auto` takes it for a reranker if its source is called so.",
     "matryoshka": "Lengths that the model was trained to be cut to. Any length from the smallest of them to the native "
     "one is then allowed in `dimensions`. Default: what the model's files say.",
     "stand_in": "Allow it under a service id whose dimensions or limit differ; every answer then carries "

@@ -45,11 +45,12 @@ class Priority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text to encode. `role` selects the model's own prompt, if it has one."""
+    """One text to encode. `role` selects the model's own prompt, if it has one; `prompt` is put in its place."""
 
     text: str
     role: Role = "document"
     outputs: Output = Output.DENSE
+    prompt: str | None = None
 
     @property
     def characters(self) -> int:
@@ -79,7 +80,8 @@ class Features:
 
     `cost` is the item's price in a batch and its usage: tokens consumed, with prompt and special tokens, after cutting.
     `ids` is int32 `[cost]`. `types` int32 `[cost]` is 1 for the second text of a pair; None means all 0. `cut` says
-    that the text was longer than the model reads.
+    that the text was longer than the model reads. Only the first `seen` tokens can be looked at by others; None means
+    all. `kept` bool `[cost]` says which tokens' vectors are given; None leaves that to the model's head.
     """
 
     ids: npt.NDArray[np.int32]
@@ -87,6 +89,8 @@ class Features:
     cut: bool = False
     outputs: Output = Output.DENSE
     types: npt.NDArray[np.int32] | None = None
+    seen: int | None = None
+    kept: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,9 @@ class ModelSpec:
     device: str = "auto"
     max_tokens: int | None = None
     truncation: Truncation | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    task: Literal["auto", "embedding", "rerank"] = "auto"
     matryoshka: tuple[int, ...] = ()
     stand_in: bool = False
     required: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def compute(weights: Weights, batch: list[Features], network: Callable[[GraphOps
     ops = GraphOps(weights, max(SIZES))
     model = openvino.Model([network(ops)], ops.parameters, "test")
     request = compile_model(model, "fp32", 2).create_infer_request()
-    given = feeds(batch, lay_out([one.cost for one in batch]))
+    given = feeds(batch, lay_out([one.cost for one in batch], [one.seen or one.cost for one in batch]))
     names = [name for port in request.model_inputs for name in port.get_names()]
     result: Array = request.infer({name: given[name] for name in names})[0]
     return np.array(result)
@@ -144,7 +145,7 @@ def test_attention_is_the_papers_within_each_item(
         assert row == pytest.approx(attend(q, kv, kv, kv_heads, causal, window, bias).mean(0), abs=2e-4)
 
 
-@pytest.mark.parametrize("how", ["mean", "max", "cls", "last", "weighted"])
+@pytest.mark.parametrize("how", ["mean", "max", "cls", "last", "weighted", "sum"])
 def test_pooling_sees_an_items_own_tokens_only(weights: Weights, batch: list[Features], how: Any) -> None:
     """And answers in the order of the batch."""
     got = compute(weights, batch, lambda ops: ops.pool(embedded(ops), how))
@@ -153,6 +154,7 @@ def test_pooling_sees_an_items_own_tokens_only(weights: Weights, batch: list[Fea
         "max": lambda x: np.asarray(x.max(0)),
         "cls": lambda x: x[0],
         "last": lambda x: x[-1],
+        "sum": lambda x: np.asarray(x.sum(0)),
         "weighted": lambda x: np.asarray(np.average(x, axis=0, weights=np.arange(1, len(x) + 1))),
     }
     for row, features in zip(got, batch, strict=True):
@@ -216,6 +218,43 @@ def test_arithmetic_and_activations(weights: Weights, batch: list[Features]) -> 
         gate, value = np.split(weights.tensor("words")[features.ids][0], 2)
         want = gate / (1 + np.exp(-gate)) * np.tanh(0.5 * value) + np.maximum(gate, 0)
         assert row == pytest.approx(want, abs=1e-5)
+
+
+def test_chosen_rows_of_a_table_and_the_logarithm(weights: Weights, batch: list[Features]) -> None:
+    """What answers of language models and terms are made with."""
+
+    def network(ops: GraphOps) -> Any:
+        return ops.log1p(ops.relu(ops.choose("words", ops.pool(embedded(ops), "last"), VOCABULARY, WIDTH, (4, 2, 4))))
+
+    table = weights.tensor("words")
+    wanted = np.stack([np.log1p(np.maximum(table[[4, 2, 4]] @ table[one.ids[-1]], 0)) for one in batch])
+    assert np.allclose(compute(weights, batch, network), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_what_nobody_looks_at_looks_at_the_others(weights: Weights, batch: list[Features], window: int | None) -> None:
+    """Tokens behind `seen` get an answer, and change no other token's."""
+    half = [dataclasses.replace(one, seen=max(1, one.cost // 2)) for one in batch]
+
+    def network(ops: GraphOps) -> Any:
+        x = embedded(ops)
+        return ops.attention(x, x, x, HEADS, window=window)
+
+    got = compute(weights, half, network)
+    layout = lay_out(SIZES)
+    for begin, features in zip(layout.first, half, strict=True):
+        x = weights.tensor("words")[features.ids]
+        seen = features.seen or 0
+        ahead = np.arange(features.cost)[None, :] - np.arange(features.cost)[:, None]
+        hidden = np.broadcast_to(np.arange(features.cost) >= seen, ahead.shape) | (
+            np.abs(ahead) > (window or features.cost)
+        )
+        rows = got[begin : begin + features.cost].reshape(-1, HEADS, DEPTH)
+        looking = ~hidden.all(1)  # far behind a window there is nothing to see
+        for head in range(HEADS):
+            part = x.reshape(-1, HEADS, DEPTH)[:, head]
+            scores = np.where(hidden, -np.inf, part @ part.T * DEPTH**-0.5)[looking]
+            assert np.allclose(rows[looking, head], softmax(scores) @ part, atol=2e-4)
 
 
 def test_places_shift_and_biases_add(weights: Weights, batch: list[Features]) -> None:

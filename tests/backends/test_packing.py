@@ -1,5 +1,7 @@
 """The layout of a batch."""
 
+from random import Random
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,3 +56,15 @@ def test_long_texts_stand_apart() -> None:
     """Alone or beside others: their attention is another."""
     assert [group.slots.shape for group in lay_out([LONG + 1]).groups] == [(0, 16), (0, 16), (1, LONG + 16)]
     assert [group.slots.shape for group in lay_out([LONG + 1, 5, LONG]).groups] == [(1, 16), (1, LONG), (1, LONG + 16)]
+
+
+@given(lengths, st.randoms())
+def test_tokens_that_nobody_looks_at_keep_their_slots(sizes: list[int], random: Random) -> None:
+    """Only the mask tells them from the others."""
+    seen = [random.randint(1, size) for size in sizes]
+    plain, hidden = lay_out(sizes), lay_out(sizes, seen)
+    for one, other in zip(plain.groups, hidden.groups, strict=True):
+        assert np.array_equal(one.slots, other.slots)
+    masks = [mask for group in hidden.groups for mask in group.mask]
+    assert [int((mask == 0).sum()) for mask in masks] == [seen[index] for index in hidden.order]
+    assert all((mask[: int((mask == 0).sum())] == 0).all() for mask in masks)

@@ -80,8 +80,12 @@ def launch(*arguments: str | Path, given: str | None = None, stdout: int | IO[by
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment without its settings for Embedway, offline, plus `extra`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDWAY_")}
+    """Return this process's environment without its settings for Embedway and for Python, offline, plus `extra`.
+
+    Python's own, such as unbuffered output, would hide what users see who have not set them.
+    """
+    own = ("EMBEDWAY_", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | {"HF_HUB_OFFLINE": "1"} | dict(extra or {})
 
 

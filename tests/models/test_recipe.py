@@ -77,7 +77,7 @@ class TestBundled:
         recipe = read_recipe(find_model("all-MiniLM-L6-v2"), SPEC)
         assert (recipe.family, pooling(recipe), normalized(recipe)) == ("bert", "mean", True)
         assert (recipe.dimensions, recipe.max_tokens, recipe.matryoshka) == (384, 256, ())
-        assert recipe.prompts == {"query": "", "document": ""}
+        assert recipe.prompts.by_role == {"query": "", "document": ""}
         assert recipe.lowercase is False
         assert recipe.config["num_hidden_layers"] == 6
 
@@ -140,8 +140,8 @@ class TestModules:
         ("types", "said"),
         [
             ([*NEW_TYPES, "sentence_transformers.models.Dense"], "its modules are"),
-            ([*NEW_TYPES[:2], "sentence_transformers.models.LayerNorm"], "it needs the module LayerNorm"),
-            (["sentence_transformers.sparse_encoder.models.MLMTransformer"], "it needs the module MLMTransformer"),
+            ([*NEW_TYPES[:2], "sentence_transformers.models.CNN"], "it needs the module CNN"),
+            (["sentence_transformers.models.StaticEmbedding"], "its modules are StaticEmbedding"),
             ([NEW_TYPES[0], "sentence_transformers.models.WeightedLayerPooling"], "the module WeightedLayerPooling"),
             (["custom_st.Transformer", *NEW_TYPES[1:]], "it brings code of its own (custom_st.Transformer)"),
             ([NEW_TYPES[0]], "its modules are Transformer"),
@@ -160,17 +160,32 @@ class TestModules:
 
     def test_normalisation_of_tokens_is_refused(self, folder: Path) -> None:
         write_json(folder / "2_Normalize/config.json", {"module_input_name": "token_embeddings"})
-        refused(folder, "it normalises each token")
+        refused(folder, "it normalises something else than what it gives")
 
     @pytest.mark.parametrize("path", ["../elsewhere", "/etc", "1_Pooling/../../x"])
     def test_module_outside_the_folder_is_refused(self, path: str, folder: Path) -> None:
         write_json(folder / "modules.json", [MODULES[0], {**MODULES[1], "path": path}, MODULES[2]])
         refused(folder, "is not inside the model's folder")
 
-    @pytest.mark.parametrize("kind", ["SparseEncoder", "CrossEncoder", "MultiVectorEncoder"])
-    def test_other_kinds_of_model_are_refused(self, kind: str, folder: Path) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "said"),
+        [
+            ("SparseEncoder", "it is a SparseEncoder of Pooling, Normalize"),
+            ("CrossEncoder", "it is a CrossEncoder on BertModel"),
+            ("MultiVectorEncoder", "its modules are Transformer, Pooling, Normalize"),
+            ("TimeMachine", "it is a TimeMachine"),
+        ],
+    )
+    def test_other_kinds_of_model_are_refused(self, kind: str, said: str, folder: Path) -> None:
+        """Given modules that are another kind's, the model is not served as if it were that."""
         change(folder / "config_sentence_transformers.json", model_type=kind)
-        refused(folder, "not supported yet", kind)
+        refused(folder, "not supported yet", said)
+
+    def test_a_chat_template_for_texts_is_refused(self, folder: Path) -> None:
+        """The library would put every text into it."""
+        modality = {"message": {"method": "forward", "method_output_name": "last_hidden_state", "format": "flat"}}
+        change(folder / "sentence_bert_config.json", modality_config=modality)
+        refused(folder, "not supported yet", "it puts texts into a chat template")
 
     @pytest.mark.parametrize(
         ("keys", "said"),
@@ -206,7 +221,7 @@ class TestPlainEncoder:
         write_json(plain / "config_sentence_transformers.json", {"prompts": {"query": "q: "}})
         write_json(plain / "sentence_bert_config.json", {"max_seq_length": 8, "do_lower_case": True})
         recipe = read(plain)
-        assert (recipe.prompts["query"], recipe.max_tokens, recipe.lowercase) == ("", 64, False)
+        assert (recipe.prompts.by_role["query"], recipe.max_tokens, recipe.lowercase) == ("", 64, False)
 
     def test_a_classifier_scores(self, plain: Path) -> None:
         """It has no vectors: its labels, and what its own library does with the logits."""
@@ -254,7 +269,7 @@ class TestLinearLayers:
         [
             ({"in_features": HIDDEN + 1}, f"takes {HIDDEN + 1} numbers"),
             ({"activation_function": "torch.nn.modules.activation.Hardswish"}, "the activation Hardswish"),
-            ({"module_input_name": "token_embeddings"}, "something else than the vector"),
+            ({"module_input_name": "token_embeddings"}, "something else than what it gives"),
         ],
     )
     def test_others_are_refused(self, keys: dict[str, object], said: str, deep: Path) -> None:
@@ -378,7 +393,7 @@ class TestPrompts:
     ) -> None:
         """A role's own prompt, else the default one, else none; an empty prompt is a prompt."""
         write_json(folder / "config_sentence_transformers.json", {"prompts": prompts, "default_prompt_name": default})
-        assert read(folder).prompts == {"query": query, "document": document}
+        assert read(folder).prompts.by_role == {"query": query, "document": document}
 
     def test_default_that_does_not_exist_is_refused(self, folder: Path) -> None:
         change(folder / "config_sentence_transformers.json", prompts={"query": "q: "}, default_prompt_name="none")
@@ -387,7 +402,7 @@ class TestPrompts:
     def test_prompt_left_out_of_the_pooling_is_refused(self, folder: Path) -> None:
         """Given `include_prompt: false`, it matters only where there is a prompt."""
         change(folder / "1_Pooling/config.json", include_prompt=False)
-        assert read(folder).prompts == {"query": "", "document": ""}
+        assert read(folder).prompts.by_role == {"query": "", "document": ""}
         change(folder / "config_sentence_transformers.json", prompts={"query": "q: "})
         refused(folder, "it leaves its prompt out of the pooling")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.source import find_model
 from embedway.models.tokens import TextReader
-from embedway.types import Text
+from embedway.types import Pair, Text
 
 FOLDER = find_model("all-MiniLM-L6-v2").folder
 CLS, SEP = 101, 102
@@ -83,7 +83,7 @@ def test_reading_no_more_than_can_matter_changes_nothing(parts: list[str]) -> No
 
 def test_megabytes_cost_no_more_than_what_the_model_reads() -> None:
     """Of 8 MB the first thousands of characters are tokenized, not the rest."""
-    assert len(READER._encode("word " * 1_600_000)) < 2_000
+    assert len(READER._encode("word " * 1_600_000, 254)) < 2_000
 
 
 def test_a_missing_or_damaged_tokenizer_file_is_named(tmp_path: Path) -> None:
@@ -98,3 +98,26 @@ def test_a_missing_or_damaged_tokenizer_file_is_named(tmp_path: Path) -> None:
 def test_ids_are_int32() -> None:
     """What the graph takes."""
     assert READER.read(Text("a")).ids.dtype == np.int32
+
+
+def test_a_documented_prompt_is_not_put_twice() -> None:
+    """Given prompts that users were told to write themselves, a text that begins with one keeps its own."""
+    prompts = {"query": "query: ", "document": "passage: "}
+    once = reader(prompts=prompts, once=True)
+    assert once.read(Text("query: hello")).ids.tolist() == READER.read(Text("query: hello")).ids.tolist()
+    assert once.read(Text("hello")).ids.tolist() == READER.read(Text("passage: hello")).ids.tolist()
+    twice = reader(prompts=prompts)
+    assert twice.read(Text("query: hello")).ids.tolist() == READER.read(Text("passage: query: hello")).ids.tolist()
+
+
+@pytest.mark.parametrize("prompt", ["", "find: "])
+def test_a_text_may_bring_its_own_prompt(prompt: str) -> None:
+    """In the place of the model's; an empty one too."""
+    prompted = reader(prompts={"document": "passage: "})
+    assert prompted.read(Text("hello", prompt=prompt)).ids.tolist() == READER.read(Text(prompt + "hello")).ids.tolist()
+
+
+def test_an_instruction_is_refused_where_none_is_taken() -> None:
+    """A cross-encoder would leave it out in silence."""
+    with pytest.raises(InvalidInput, match="without an instruction"):
+        READER.read(Pair("a", "b", "do it well"))

@@ -18,7 +18,8 @@ from embedway.backends.openvino import compile_model, feeds, named
 from embedway.backends.openvino_ops import GraphOps
 from embedway.backends.packing import lay_out
 from embedway.models.families import find_family
-from embedway.models.source import CONFIG, read_json
+from embedway.models.folder import read_json
+from embedway.models.source import CONFIG
 from embedway.models.weights import Weights
 from embedway.types import Features
 from tests.tiny.builders.encoders import DISTILBERT, MODERN, NTK, ROBERTA, SIZES

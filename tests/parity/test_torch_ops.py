@@ -36,6 +36,8 @@ NETWORKS: dict[str, Callable[[AnyOps, Any], Any]] = {
     "gelu": lambda ops, x: ops.gelu(x),
     "gelu by tanh": lambda ops, x: ops.gelu(x, approximate=True),
     "relu": lambda ops, x: ops.relu(x),
+    "chosen rows": lambda ops, x: ops.choose("words", x, VOCABULARY, WIDTH, (4, 2, 4)),
+    "log1p": lambda ops, x: ops.log1p(ops.relu(x)),
     "silu": lambda ops, x: ops.silu(x),
     "attention": lambda ops, x: ops.attention(x, x, x, HEADS),
     "attention scaled": lambda ops, x: ops.attention(x, x, x, HEADS, scale=0.1),

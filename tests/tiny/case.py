@@ -19,7 +19,9 @@ TOKENIZERS = Path(__file__).with_name("tokenizers")
 
 @dataclass(frozen=True)
 class Case:
-    """`files` are the folder's JSON files by path, without the tokenizer's; `weights` the tensors' shapes by file."""
+    """`files` are the folder's JSON files by path, without the tokenizer's, and what else is text, as it stands;
+    `weights` the tensors' shapes by file.
+    """
 
     name: str
     tokenizer: str
@@ -31,7 +33,8 @@ class Case:
         """Make the folder."""
         for path, content in self.files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(json.dumps(content), encoding="utf-8")
+            text = content if isinstance(content, str) else json.dumps(content)
+            (folder / path).write_text(text, encoding="utf-8")
         (folder / "tokenizer.json").write_bytes((TOKENIZERS / f"{self.tokenizer}.json").read_bytes())
         vocabulary = vocabulary_size(self.files["config.json"])
         for path, shapes in self.weights.items():
@@ -50,6 +53,9 @@ def freeze(name: str, folder: Path, tokenizer: str, dtype: str = "float32") -> C
         for path in sorted(folder.rglob("*.json"))
         if path.name not in ("tokenizer.json", "vocab.json", "special_tokens_map.json")
     }
+    for path in folder.rglob("*"):
+        if path.suffix in (".jinja", ".metadata"):
+            files[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
     weights = {path.relative_to(folder).as_posix(): read_shapes(path) for path in sorted(folder.rglob("*.safetensors"))}
     return Case(name, tokenizer, dtype, files, weights)
 

@@ -5,6 +5,9 @@ Real file formats, as the fast tokenizers of the families have them, with vocabu
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tests.reference import texts
@@ -33,7 +36,7 @@ def wordpiece() -> Tokenizer:
     return tokenizer
 
 
-def byte_level(special: list[str]) -> Tokenizer:
+def byte_level(special: list[str], more: Sequence[str] = ()) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -41,7 +44,7 @@ def byte_level(special: list[str]) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=SIZE, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator(texts.texts(), trainer)
+    tokenizer.train_from_iterator([*texts.texts(), *more], trainer)
     return tokenizer
 
 
@@ -63,6 +66,20 @@ def qwen() -> Tokenizer:
     return tokenizer
 
 
+def answering() -> Tokenizer:
+    """As Qwen3-Reranker's: one that can say yes and no in one token."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
+    return byte_level(special, ["yes", "no"] * 1000)
+
+
+def colbert() -> Tokenizer:
+    """As ColBERT's: with places in the vocabulary for markers, which as text would be taken apart."""
+    model = json.loads((TOKENIZERS / "wordpiece.json").read_text(encoding="utf-8"))
+    for marker in ("[unused0]", "[unused1]"):
+        model["model"]["vocab"][marker] = len(model["model"]["vocab"])
+    return Tokenizer.from_str(json.dumps(model))
+
+
 def unigram() -> Tokenizer:
     """As XLM-RoBERTa's: SentencePiece unigram, `<s> text </s>`."""
     tokenizer = Tokenizer(models.Unigram())
@@ -81,7 +98,7 @@ def unigram() -> Tokenizer:
 
 def main() -> None:
     TOKENIZERS.mkdir(exist_ok=True)
-    for make in (wordpiece, roberta, qwen, unigram):
+    for make in (wordpiece, roberta, qwen, unigram, answering, colbert):
         tokenizer = make()
         path = TOKENIZERS / f"{make.__name__}.json"
         tokenizer.save(str(path), pretty=False)

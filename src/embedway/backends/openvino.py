@@ -43,7 +43,7 @@ class OpenVinoBackend(PackedBackend):
         dtype = choose_dtype(spec)
         if dtype == "int8" and recipe.heads.dense is None:
             raise SettingsError(
-                f"int8 is measured by vectors, and the model '{spec.name}' gives scores: choose fp32 or bf16 for it."
+                f"int8 is measured by vectors, and the model '{spec.name}' gives none: choose fp32 or bf16 for it."
             )
         super().__init__("openvino", files, recipe, spec, dtype)
         self._weights = open_weights(files, recipe)  # what is compiled reads them
@@ -59,7 +59,7 @@ class OpenVinoBackend(PackedBackend):
             self.facts = dataclasses.replace(self.facts, agreement=agreement)
 
     def compute(self, batch: Sequence[Features]) -> Computed:
-        layout = lay_out([features.cost for features in batch])
+        layout = lay_out([one.cost for one in batch], [one.seen or one.cost for one in batch])
         given = feeds(batch, layout)
         results = self._request.infer({name: given[name] for name in self._inputs})
         parts = {name: np.asarray(part) for name, part in zip(self._outputs, results.values(), strict=True)}

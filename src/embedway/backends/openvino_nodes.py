@@ -40,7 +40,7 @@ class GraphTokens:
         return self.input(f"slots{group}", 2)
 
     def mask(self, group: int) -> Node:
-        """float32 `[items, slots]`: 0, or `MASKED` for an empty slot."""
+        """float32 `[items, slots]`: 0, or `MASKED` for a slot that nobody looks at."""
         return self.input(f"mask{group}", 2, np.float32)
 
     def index(self, group: int) -> Node:

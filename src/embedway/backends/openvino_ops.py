@@ -67,6 +67,10 @@ class GraphOps:
         product = ov.matmul(x, self._matrix(f"{name}.weight", (width_out, width_in)), False, True)
         return ov.add(product, self._constant(f"{name}.bias", (width_out,))) if bias else product
 
+    def choose(self, name: str, x: Node, rows: int, width: int, chosen: Sequence[int]) -> Node:
+        table = self._weights.stored(name, (rows, width))
+        return ov.matmul(x, ov.constant(np.ascontiguousarray(table[list(chosen)], dtype=np.float32)), False, True)
+
     def layer_norm(self, name: str, x: Node, width: int, eps: float, bias: bool = True) -> Node:
         centred = ov.mvn(x, _ints(-1), normalize_variance=True, eps=eps, eps_mode="inside_sqrt")
         scaled = ov.multiply(centred, self._constant(f"{name}.weight", (width,)))
@@ -118,6 +122,9 @@ class GraphOps:
     def tanh(self, x: Node) -> Node:
         return ov.tanh(x)
 
+    def log1p(self, x: Node) -> Node:
+        return ov.log(ov.add(x, _float(1)))
+
     def attention(
         self,
         q: Node,
@@ -154,6 +161,8 @@ class GraphOps:
         if how == "weighted":
             present = ov.multiply(present, ov.convert(ov.add(self.tokens.index(group), _int32(1)), np.float32))
         total = ov.reduce_sum(ov.multiply(slots, ov.unsqueeze(present, _ints(2))), _ints(1))
+        if how == "sum":
+            return total
         return ov.divide(total, ov.reduce_sum(present, _ints(1), True))
 
     def _turn(self, frequencies: Floats, factor: float) -> tuple[Node, Node]:

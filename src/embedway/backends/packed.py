@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from embedway.errors import ModelFilesError
+from embedway.models.chat import ChatReader
 from embedway.models.heads import Heads
+from embedway.models.late import LateReader
 from embedway.models.recipe import Recipe
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import TextReader
 from embedway.types import DType, Facts, Features, Item, ModelSpec, Output, Outputs, Sparse, Task
 
 Floats = npt.NDArray[np.float32]
+VOCABULARY_TOKENS = 512
+"""Tokens whose logits over a vocabulary are held at once: of 30,000 terms, 61 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What one pass gave, by the heads' names: `dense` and `scores` with a row for each item in the order of the batch,
-    `terms` and `tokens` with one for each packed token; `first` is the packed row where each item begins.
+    """What one pass gave, by the heads' names: `dense`, `scores` and `vocabulary` with a row for each item in the order
+    of the batch, `terms` and `tokens` with one for each packed token; `first` is the packed row where each item begins.
     """
 
     parts: Mapping[str, Floats]
@@ -35,9 +39,7 @@ class PackedBackend:
     def __init__(
         self, name: str, files: ModelFiles, recipe: Recipe, spec: ModelSpec, dtype: DType, device: str = "cpu"
     ) -> None:
-        self._reader = TextReader(
-            files.folder, recipe.max_tokens, recipe.prompts, recipe.lowercase, spec.truncation or "cut"
-        )
+        self._reader = make_reader(files, recipe, spec)
         vocabulary = recipe.config["vocab_size"]
         if self._reader.vocabulary_size > vocabulary:
             raise ModelFilesError(
@@ -66,6 +68,12 @@ class PackedBackend:
         return features if self._typed else dataclasses.replace(features, types=None)
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
+        if self._heads.vocabulary is None:
+            return self._run(batch)
+        # A number for every term and token: a whole batch of them would fill the memory.
+        return [outputs for part in portions(batch, VOCABULARY_TOKENS) for outputs in self._run(part)]
+
+    def _run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         computed = self.compute(batch)
         parts = {
             name: np.ascontiguousarray(part, dtype=np.float32) if name in ("dense", "scores") else part
@@ -82,13 +90,24 @@ class PackedBackend:
 
     def _unpack(self, parts: Mapping[str, Floats], index: int, rows: slice, features: Features) -> Outputs:
         wanted = features.outputs
-        tokens = self._heads.tokens
         return Outputs(
             dense=parts["dense"][index] if Output.DENSE in wanted else None,
             scores=parts["scores"][index] if Output.SCORES in wanted else None,
-            sparse=self._weigh(features, parts["terms"][rows, 0]) if Output.SPARSE in wanted else None,
-            tokens=parts["tokens"][rows][tokens.skipped :].copy() if tokens and Output.TOKENS in wanted else None,
+            sparse=self._sparse(parts, index, rows, features) if Output.SPARSE in wanted else None,
+            tokens=self._tokens(parts["tokens"][rows], features) if Output.TOKENS in wanted else None,
         )
+
+    def _tokens(self, vectors: Floats, features: Features) -> Floats:
+        head = self._heads.tokens
+        kept = slice(head.skipped if head else 0, None) if features.kept is None else features.kept
+        return vectors[kept].copy()
+
+    def _sparse(self, parts: Mapping[str, Floats], index: int, rows: slice, features: Features) -> Sparse:
+        if self._heads.vocabulary is None:
+            return self._weigh(features, parts["terms"][rows, 0])
+        weights = parts["vocabulary"][index]
+        ids = np.flatnonzero(weights > 0).astype(np.int32)
+        return Sparse(ids, weights[ids].astype(np.float32))
 
     def _weigh(self, features: Features, weights: Floats) -> Sparse:
         """Each term once, with its largest weight; tokens that stand for no text have none."""
@@ -99,12 +118,35 @@ class PackedBackend:
         return Sparse(ids, largest)
 
 
+def make_reader(files: ModelFiles, recipe: Recipe, spec: ModelSpec) -> TextReader:
+    """How this model's texts become tokens."""
+    prompts = recipe.prompts
+    plain = (files.folder, recipe.max_tokens, prompts.by_role, recipe.lowercase, spec.truncation or "cut", prompts.once)
+    if recipe.late is not None:
+        return LateReader(recipe.late, *plain)
+    if recipe.render is not None:
+        return ChatReader(recipe.render, *plain)
+    return TextReader(*plain)
+
+
+def portions(batch: Sequence[Features], tokens: int) -> Iterator[Sequence[Features]]:
+    """The batch in parts of at most so many tokens, and at least one item."""
+    start = total = 0
+    for index, features in enumerate(batch):
+        if index > start and total + features.cost > tokens:
+            yield batch[start:index]
+            start, total = index, 0
+        total += features.cost
+    yield batch[start:]
+
+
 def given(heads: Heads) -> Output:
     """What a model with these heads can be asked for."""
     found = Output(0)
     for head, output in (
         (heads.dense, Output.DENSE),
         (heads.terms, Output.SPARSE),
+        (heads.vocabulary, Output.SPARSE),
         (heads.tokens, Output.TOKENS),
         (heads.scores, Output.SCORES),
     ):

@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float32]
 @dataclass(frozen=True, slots=True)
 class Group:
     """One rectangle. `slots` int32 `[items, width]` is the packed row of each slot (0 where there is none), `mask`
-    float32 `[items, width]` is 0 for a token and `MASKED` for an empty slot."""
+    float32 `[items, width]` is 0 for a token, `MASKED` for an empty slot and for a token that nobody looks at."""
 
     slots: Integers
     mask: Floats
@@ -56,8 +56,8 @@ class Layout:
     last: Integers
 
 
-def lay_out(lengths: Sequence[int]) -> Layout:
-    """The layout for items of these lengths (each at least 1)."""
+def lay_out(lengths: Sequence[int], seen: Sequence[int] | None = None) -> Layout:
+    """The layout for items of these lengths (each at least 1), of whose tokens only the first `seen` are looked at."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     ascending = [lengths[index] for index in order]
     starts = np.concatenate(([0], np.cumsum(ascending))).astype(np.int32)
@@ -71,6 +71,8 @@ def lay_out(lengths: Sequence[int]) -> Layout:
     short = _fill(ascending[:cut], starts[:cut], 0, unpack)
     middle = _fill(ascending[cut:end], starts[cut:end], short.slots.size, unpack)
     long = _fill(ascending[end:], starts[end:-1], short.slots.size + middle.slots.size, unpack)
+    if seen is not None:
+        _hide([seen[index] for index in order], (short, middle, long))
     rows = np.empty(len(lengths), dtype=np.int32)
     rows[order] = np.arange(len(lengths), dtype=np.int32)
     first = starts[:-1][rows]
@@ -97,6 +99,15 @@ def _fill(lengths: Sequence[int], starts: Integers, offset: int, unpack: Integer
         begin = offset + row * width
         unpack[start : start + length] = np.arange(begin, begin + length, dtype=np.int32)
     return Group(slots, mask)
+
+
+def _hide(seen: Sequence[int], groups: Sequence[Group]) -> None:
+    """Mask the slots of tokens that nobody looks at."""
+    row = 0
+    for group in groups:
+        for mask in group.mask:
+            mask[seen[row] :] = MASKED
+            row += 1
 
 
 def _round_up(length: int) -> int:

@@ -17,8 +17,9 @@ from sentence_transformers import SentenceTransformer
 
 from embedway.backends.torch import KINDS, choose_device, choose_dtype
 from embedway.errors import InvalidInput, ModelFilesError
-from embedway.models.recipe import PROMPTS
-from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
+from embedway.models.folder import read_json
+from embedway.models.prompts import NAMES
+from embedway.models.source import CONFIG, MODULES, ModelFiles
 from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role, Text
 
 
@@ -67,11 +68,11 @@ class SentenceBackend:
         cut = len(ids) == self.facts.max_tokens < len(whole["input_ids"])
         if cut and self._truncation == "error":
             raise InvalidInput(f"A text is longer than the {self.facts.max_tokens} tokens that this model reads.")
-        return SentenceFeatures(ids, len(ids), cut, item.outputs, None, item.text, item.role)
+        return SentenceFeatures(ids, len(ids), cut, item.outputs, text=item.text, role=item.role)
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         outputs: list[Outputs] = [Outputs()] * len(batch)
-        for role in PROMPTS:  # the library takes one prompt for all texts of a pass
+        for role in NAMES:  # the library takes one prompt for all texts of a pass
             chosen = [
                 (index, one.text)
                 for index, one in enumerate(batch)
@@ -156,5 +157,5 @@ def choose_prompts(model: Any) -> Mapping[Role, str]:
     prompts: Mapping[str, str] = model.prompts
     default = prompts.get(model.default_prompt_name or "") or ""
     return {
-        role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in PROMPTS.items()
+        role: next((prompts[name] for name in names if prompts.get(name)), default) for role, names in NAMES.items()
     }

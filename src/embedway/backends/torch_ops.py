@@ -70,11 +70,14 @@ class TorchWeights:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Items of one length that stand one behind the other, from packed row `start` on."""
+    """Items of one length that stand one behind the other, from packed row `start` on; `place` is the first one's in
+    the order of the batch.
+    """
 
     start: int
     items: int
     length: int
+    place: int
 
     @property
     def rows(self) -> slice:
@@ -83,7 +86,7 @@ class Run:
 
 class TorchTokens:
     """A batch on the device, shortest item first. `rows` says where each batch index stands in that order, `first` at
-    which packed row it begins.
+    which packed row it begins. `seen` is how many of each item's tokens are looked at, in that order; None means all.
     """
 
     def __init__(self, batch: Sequence[Features], device: Any) -> None:
@@ -104,6 +107,8 @@ class TorchTokens:
         self.ends = _send(ends, device)
         self.rows = _send(rows, device)
         self.longest = lengths[-1]
+        seen = [batch[index].seen or batch[index].cost for index in order]
+        self.seen = None if seen == lengths else np.array(seen, dtype=np.int64)
         self.runs = tuple(_runs(lengths))
 
 
@@ -140,6 +145,9 @@ class TorchOps:
     def linear(self, name: str, x: Tensor, width_in: int, width_out: int, bias: bool = True) -> Tensor:
         matrix = self._weights.tensor(f"{name}.weight", (width_out, width_in))
         return functional.linear(x, matrix, self._weights.tensor(f"{name}.bias", (width_out,)) if bias else None)
+
+    def choose(self, name: str, x: Tensor, rows: int, width: int, chosen: Sequence[int]) -> Tensor:
+        return functional.linear(x, self._weights.tensor(name, (rows, width))[list(chosen)])
 
     def layer_norm(self, name: str, x: Tensor, width: int, eps: float, bias: bool = True) -> Tensor:
         weight = self._weights.tensor(f"{name}.weight", (width,))
@@ -183,6 +191,9 @@ class TorchOps:
     def tanh(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
 
+    def log1p(self, x: Tensor) -> Tensor:
+        return torch.log1p(x)
+
     def attention(
         self,
         q: Tensor,
@@ -199,7 +210,7 @@ class TorchOps:
         parts = [x.unflatten(-1, (count, -1)) for x, count in ((q, heads), (k, kv_heads), (v, kv_heads))]
         if window is not None and window + 1 >= self.tokens.longest:
             window = None
-        if bias is None and fits_varlen(parts[0]):
+        if bias is None and self.tokens.seen is None and fits_varlen(parts[0]):
             return self._varlen(parts, scale, causal, window)
         attended = [self._attend(run, parts, scale, causal, window, bias) for run in self.tokens.runs]
         return torch.cat(attended).flatten(-2)
@@ -238,15 +249,25 @@ class TorchOps:
     ) -> Tensor:
         """`[items * length, heads, d]` for the items of one length."""
         q, k, v = (_items(part, run).transpose(1, 2) for part in parts)
-        masked = window is not None or bias is not None
+        hidden = self._hidden(run)
+        masked = window is not None or bias is not None or hidden is not None
+        mask = self._mask(run.length, causal, window, bias) if masked else None
         attended = functional.scaled_dot_product_attention(
             *(q, k, v),
-            attn_mask=self._mask(run.length, causal, window, bias) if masked else None,
+            attn_mask=mask if hidden is None else mask + hidden,
             is_causal=causal and not masked,
             scale=scale,
             enable_gqa=q.shape[1] != k.shape[1],
         )
         return attended.transpose(1, 2).flatten(0, 1)
+
+    def _hidden(self, run: Run) -> Tensor | None:
+        """What hides the tokens that nobody looks at, `[items, 1, 1, length]`; None where there are none."""
+        if self.tokens.seen is None:
+            return None
+        seen = self.tokens.seen[run.place : run.place + run.items]
+        hidden = np.where(np.arange(run.length) >= seen[:, None], -np.inf, np.float32(0)).astype(np.float32)
+        return _send(hidden[:, None, None, :], self._weights.device).to(self._weights.dtype)
 
     def _mask(self, length: int, causal: bool, window: int | None, bias: Floats | None) -> Tensor:
         """What is added to the scores, `[length, length]`, or `[heads, length, length]` with a bias."""
@@ -254,7 +275,7 @@ class TorchOps:
         if key not in self._masks:
             index = torch.arange(length, device=self._weights.device)
             ahead = index[None, :] - index[:, None]
-            mask = torch.zeros((), device=self._weights.device)
+            mask = torch.zeros((length, length), device=self._weights.device)
             if bias is not None:
                 reach = bias.shape[1] // 2
                 mask = torch.from_numpy(bias).to(self._weights.device)[:, ahead.clamp(-reach, reach) + reach]
@@ -290,16 +311,18 @@ def _pool(x: Tensor, how: Pooling) -> Tensor:
         return x.float().amax(1)
     if how == "mean":
         return x.float().mean(1)
+    if how == "sum":
+        return x.float().sum(1)
     places = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=torch.float32)
     return (x.float() * places[:, None]).sum(1) / places.sum()
 
 
 def _runs(ascending: Sequence[int]) -> Iterator[Run]:
-    start = 0
+    start = place = 0
     for length, same in groupby(ascending):
-        run = Run(start, len(list(same)), length)
+        run = Run(start, len(list(same)), length, place)
         yield run
-        start = run.rows.stop
+        start, place = run.rows.stop, place + run.items
 
 
 def _send(array: Any, device: Any) -> Tensor:

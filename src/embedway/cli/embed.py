@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ def run_job(settings: Settings, job: Job) -> None:
     try:
         asyncio.run(_embed(settings, job))
     except OSError as error:
+        if job.output is None:
+            _leave_stdout()
         raise SettingsError(f"The texts cannot be read or the vectors written: {error.strerror or error}.") from error
 
 
@@ -165,6 +168,14 @@ def _open_sink(output: Path | None, total: int | None, dimensions: int) -> Itera
             yield _LinesSink(file)
     else:
         yield _LinesSink(sys.stdout.buffer)
+
+
+def _leave_stdout() -> None:
+    """Give up what standard output still holds: Python would try to write it again when it ends, and fail again."""
+    with contextlib.suppress(OSError, ValueError):  # there may be no file behind it
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class _ArraySink:

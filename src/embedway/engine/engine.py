@@ -223,7 +223,13 @@ def check_items(facts: Facts, items: Sequence[Item]) -> None:
             or (paired and "embedding" in facts.tasks)
             or (not paired and "rerank" in facts.tasks)
         ):
-            raise InvalidInput(f"This model {_KINDS[min(facts.tasks)]}.", item=index)
+            raise InvalidInput(f"This model {_kind(facts)}.", item=index)
+
+
+def _kind(facts: Facts) -> str:
+    if "embedding" in facts.tasks and Output.DENSE not in facts.outputs:
+        return "weighs terms" if Output.SPARSE in facts.outputs else "gives a vector for each token"
+    return _KINDS[min(facts.tasks)]
 
 
 _KINDS = {
@@ -263,18 +269,22 @@ def _warm(backend: Backend) -> None:
     features = [backend.prepare(item) for item in _warmable(backend)]
     for batch in ([features[0]], features[:2], features):
         for outputs in backend.run(batch):
-            part = outputs.dense if facts.dimensions else outputs.scores
-            if part is None or part.shape != (facts.dimensions or max(1, len(facts.labels)),):
+            sparse = outputs.sparse.weights if outputs.sparse else None
+            parts = [part for part in (outputs.dense, outputs.scores, outputs.tokens, sparse) if part is not None]
+            for part in parts:
+                check_finite(part)
+            wanted = {"dense": (facts.dimensions,), "scores": (max(1, len(facts.labels)),)}
+            found = {"dense": outputs.dense, "scores": outputs.scores}
+            if not parts or any(part is not None and part.shape != wanted[name] for name, part in found.items()):
                 raise ModelFilesError(
                     "The model's vectors have not the length that its config says: its files do not belong together."
                 )
-            check_finite(part)
 
 
 def _warmable(backend: Backend) -> Sequence[Item]:
-    """Items short enough for a model that refuses to cut."""
+    """Items short enough for a model that refuses to cut, which want all that it gives."""
     facts = backend.facts
     texts = [text[: facts.max_tokens // 2 * 2] for text in WARM_TEXTS]
     if "rerank" in facts.tasks:
         return [Pair(text[: len(text) // 4], text[: len(text) // 4]) for text in texts]
-    return [Text(text, outputs=Output.DENSE if facts.dimensions else Output.SCORES) for text in texts]
+    return [Text(text, outputs=facts.outputs) for text in texts]

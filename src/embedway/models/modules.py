@@ -8,18 +8,25 @@ vectors are the library's brought to length 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from embedway.errors import ModelFilesError, UnsupportedModel
+from embedway.errors import ModelFilesError
+from embedway.models.card import Card, Network, Sentence
+from embedway.models.chat import Render
 from embedway.models.families.ops import Pooling
-from embedway.models.heads import Activation, DenseHead, Heads, Layer, ScoreHead, TermHead, TokenHead
-from embedway.models.source import CONFIG, MODULES, WEIGHTS, T, read_json
-from embedway.types import Activation as ScoreActivation
+from embedway.models.folder import read_json, subfolder, unsupported
+from embedway.models.heads import DenseHead, Heads, Layer, TermHead, TokenHead, VocabularyHead
+from embedway.models.late import STANFORD, Late, read_native, read_pylate, read_stanford
+from embedway.models.layers import Module, check_normalize, read_layers
+from embedway.models.scorer import read_asked, read_question, read_scores
+from embedway.models.source import CONFIG, MODULES
+from embedway.models.weights import Weights
+from embedway.types import ModelSpec, Role
 
 POOLINGS: Mapping[str, Pooling] = {
     "mean": "mean",
@@ -30,35 +37,33 @@ POOLINGS: Mapping[str, Pooling] = {
 }
 """The library's names of the poolings that are known here."""
 
-ACTIVATIONS: Mapping[str, Activation] = {
-    "Identity": "identity",
-    "Tanh": "tanh",
-    "ReLU": "relu",
-    "GELU": "gelu",
-    "SiLU": "silu",
-}
-"""Activations of a `Dense` module by the name of torch's class."""
-
 TERMS, TOKENS = "sparse_linear", "colbert_linear"
 """BGE-M3's further heads, files beside the weights."""
+LAYERS = ("Dense", "LayerNorm")
+DECODERS = ("gemma3_text", "llama", "mistral", "qwen2", "qwen3")
+PYLATE = {"pylate.models.Dense.Dense": "sentence_transformers.base.modules.dense.Dense"}
+"""The one class that PyLate's folders name as its own, and what the library takes for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The heads, and `mounts`: the files with their tensors, by what stands before their names."""
+    """The heads, and `mounts`: the files with their tensors, by what stands before their names. `late` and `render` say
+    how texts are read where that is not the plain way; `prompts` go before those of the card.
+    """
 
     heads: Heads
     mounts: Mapping[str, Path] = field(default_factory=dict)
     prompt_pooled: bool = True
+    late: Late | None = None
+    render: Render | None = None
+    prompts: Mapping[Role, str] | None = None
 
 
-class _Module(msgspec.Struct):
-    type: str
-    path: str = ""
+class _Splade(msgspec.Struct):
+    """`1_SpladePooling/config.json`."""
 
-    @property
-    def kind(self) -> str:
-        return self.type.rpartition(".")[2]
+    pooling_strategy: str = "max"
+    activation_function: str = "relu"
 
 
 class _Pooling(msgspec.Struct):
@@ -70,71 +75,110 @@ class _Pooling(msgspec.Struct):
     include_prompt: bool = True
 
 
-class _Dense(msgspec.Struct):
-    """`2_Dense/config.json`."""
-
-    in_features: int
-    out_features: int
-    bias: bool = True
-    activation_function: str = "torch.nn.modules.activation.Tanh"
-    module_input_name: str = "sentence_embedding"
-    module_output_name: str | None = None
-
-
-class _Classifier(msgspec.Struct):
-    """What `config.json` says of a sequence classifier."""
-
-    id2label: dict[str, str] | None = None
-    num_labels: int | None = None
-    problem_type: str | None = None
-    sentence_transformers: dict[str, Any] | None = None
-    sbert_ce_default_activation_function: str | None = None
-    type_vocab_size: int = 2
-
-
-class _Tokenizer(msgspec.Struct):
-    """What `tokenizer_config.json` says of pairs."""
-
-    model_input_names: list[str] | None = None
-    tokenizer_class: str | None = None
-
-
-def read_behind(folder: Path, architecture: str, causal: bool, width: int, activation: str | None = None) -> Behind:
-    """What the folder has behind its network of `width`. Raises `ModelFilesError` for what is not supported.
-
-    `architecture` is the first that `config.json` names, `causal` whether its tokens see only those before them,
-    `activation` what its card says of scores.
-    """
-    if architecture.endswith("ForSequenceClassification"):
-        return Behind(Heads(scores=read_scores(folder, activation)))
+def read_behind(folder: Path, network: Network, card: Card, sentence: Sentence, spec: ModelSpec) -> Behind:
+    """What the folder has behind its network. Raises `ModelFilesError` for what is not supported."""
+    if network.architecture == STANFORD:
+        return read_colbert_weights(folder, network)
+    if network.architecture.endswith("ForSequenceClassification"):
+        return Behind(Heads(scores=read_scores(folder, card.activation_fn)))
     if (folder / MODULES).is_file():
-        return with_further(folder, read_modules(folder, width), width)
-    last = architecture.endswith("ForCausalLM") and causal
-    return with_further(folder, Behind(Heads(dense=DenseHead("last" if last else "mean"))), width)
+        return with_further(folder, read_modules(folder, network, card, sentence), network.width)
+    if read_asked(network, spec):
+        heads, render = read_question(folder, network)
+        return Behind(heads, render=render)
+    last = network.architecture.endswith("ForCausalLM") and network.causal
+    return with_further(folder, Behind(Heads(dense=DenseHead("last" if last else "mean"))), network.width)
 
 
-def read_modules(folder: Path, width: int) -> Behind:
-    """The modules after the network: a pooling, perhaps linear layers, perhaps a normalisation."""
-    modules = read_json(folder / MODULES, list[_Module])
+def read_modules(folder: Path, network: Network, card: Card, sentence: Sentence) -> Behind:
+    """The modules after the network."""
+    modules = read_json(folder / MODULES, list[Module])
     for module in modules:
+        module.type = PYLATE.get(module.type, module.type)
         if not module.type.startswith("sentence_transformers."):
             raise unsupported(folder, f"it brings code of its own ({module.type})")
-    kinds = [module.kind for module in modules]
-    if other := next((kind for kind in kinds if kind not in ("Transformer", "Pooling", "Dense", "Normalize")), None):
-        raise unsupported(folder, f"it needs the module {other}")
-    layers = kinds.count("Dense")
-    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in (
-        ["Dense"] * layers,
-        [*["Dense"] * layers, "Normalize"],
-    ):
-        raise unsupported(folder, f"its modules are {', '.join(kinds) or 'none'}")
+    if not modules or modules[0].kind not in ("Transformer", "MLMTransformer"):
+        raise unsupported(folder, f"its modules are {', '.join(module.kind for module in modules) or 'none'}")
     if modules[0].path:
         raise unsupported(folder, f"its network is in the subfolder {modules[0].path}")
-    if kinds[-1] == "Normalize":
-        check_normalize(folder, modules[-1])
-    pooling, pooled = read_pooling(folder, subfolder(folder, modules[1].path) / CONFIG, width)
-    linear, mounts = read_layers(folder, modules[2 : 2 + layers], width)
-    return Behind(Heads(dense=DenseHead(pooling, linear, kinds[-1] == "Normalize")), mounts, pooled)
+    if sentence.template is not None and card.model_type != "CrossEncoder":
+        raise unsupported(folder, "it puts texts into a chat template")
+    if card.model_type in ("MultiVectorEncoder", "ColBERT"):
+        return read_late(folder, modules[1:], network, card, sentence)
+    if sentence.query_length or sentence.document_length or sentence.query_expansion:
+        raise unsupported(folder, "it cuts queries and documents at lengths of their own")
+    kinds = [module.kind for module in modules[1:]]
+    if kinds == ["SpladePooling"]:
+        return read_splade(folder, modules[1])
+    if kinds == ["LogitScore"] and card.model_type == "CrossEncoder":
+        heads, render = read_question(folder, network, subfolder(folder, modules[1].path) / CONFIG, card, sentence)
+        return Behind(heads, render=render)
+    if card.model_type == "SparseEncoder":
+        raise unsupported(folder, f"it is a SparseEncoder of {', '.join(kinds)}")
+    if sentence.transformer_task not in (None, "feature-extraction"):
+        raise unsupported(folder, f"its network is run for {sentence.transformer_task}")
+    return read_pooled(folder, modules[1:], network.width)
+
+
+def read_pooled(folder: Path, modules: Sequence[Module], width: int) -> Behind:
+    """A pooling, perhaps layers, perhaps a normalisation."""
+    known = ("Pooling", "Normalize", *LAYERS)
+    kinds = [module.kind for module in modules]
+    if other := next((kind for kind in kinds if kind not in known), None):
+        raise unsupported(folder, f"it needs the module {other}")
+    normalized = kinds[-1:] == ["Normalize"]
+    layers = modules[1 : len(modules) - normalized]
+    if kinds[:1] != ["Pooling"] or any(layer.kind not in LAYERS for layer in layers):
+        raise unsupported(folder, f"its modules are Transformer, {', '.join(kinds)}")
+    if normalized:
+        check_normalize(folder, modules[-1], "sentence_embedding")
+    pooling, pooled = read_pooling(folder, subfolder(folder, modules[0].path) / CONFIG, width)
+    linear, mounts = read_layers(folder, layers, width, "sentence_embedding")
+    return Behind(Heads(dense=DenseHead(pooling, linear, normalized)), mounts, pooled)
+
+
+def read_late(folder: Path, modules: Sequence[Module], network: Network, card: Card, sentence: Sentence) -> Behind:
+    """Linear layers on every token, then in any order a mask and a normalisation, which PyLate leaves unsaid."""
+    count = next((place for place, module in enumerate(modules) if module.kind not in LAYERS), len(modules))
+    behind = {module.kind: module for module in modules[count:]}
+    if len(behind) != len(modules) - count or not set(behind) <= {"MultiVectorMask", "Normalize"}:
+        raise unsupported(folder, f"its modules are Transformer, {', '.join(module.kind for module in modules)}")
+    if "Normalize" in behind:
+        check_normalize(folder, behind["Normalize"], "token_embeddings")
+    mask = behind.get("MultiVectorMask")
+    if card.model_type == "ColBERT":
+        late = read_pylate(card)
+    else:
+        late = read_native(sentence, subfolder(folder, mask.path) / CONFIG if mask else None)
+    check_seen(folder, late, network)
+    layers, mounts = read_layers(folder, modules[:count], network.width, "token_embeddings")
+    normalized = card.model_type == "ColBERT" or "Normalize" in behind
+    return Behind(Heads(tokens=TokenHead(layers, normalized=normalized)), mounts, late=late)
+
+
+def read_colbert_weights(folder: Path, network: Network) -> Behind:
+    """The Stanford authors' form: the projection lies among the network's own tensors."""
+    late, prompts = read_stanford(folder)
+    check_seen(folder, late, network)
+    weights = Weights(sorted(folder.glob("*.safetensors")))
+    width = weights.stored("linear.weight").shape[0]
+    layer = Layer("linear", network.width, width, bias=False)
+    return Behind(Heads(tokens=TokenHead((layer,))), late=late, prompts=prompts)
+
+
+def check_seen(folder: Path, late: Late, network: Network) -> None:
+    """Raise `ModelFilesError` for a decoder whose queries are filled up with what nobody looks at."""
+    if network.causal and network.family in DECODERS and late.expansion and not late.expansion.seen:
+        raise unsupported(folder, "it fills up queries with tokens that a decoder does not look at")
+
+
+def read_splade(folder: Path, module: Module) -> Behind:
+    """The pooling of a masked language model's logits."""
+    told = read_json(subfolder(folder, module.path) / CONFIG, _Splade)
+    if told.pooling_strategy not in ("max", "sum") or told.activation_function not in ("relu", "log1p_relu"):
+        raise unsupported(folder, f"it pools terms by {told.pooling_strategy} of {told.activation_function}")
+    twice = told.activation_function == "log1p_relu"
+    return Behind(Heads(vocabulary=VocabularyHead("max" if told.pooling_strategy == "max" else "sum", twice)))
 
 
 def read_pooling(folder: Path, path: Path, width: int) -> tuple[Pooling, bool]:
@@ -153,38 +197,6 @@ def read_pooling(folder: Path, path: Path, width: int) -> tuple[Pooling, bool]:
     return POOLINGS[modes[0]], pooling.include_prompt
 
 
-def read_layers(folder: Path, modules: list[_Module], width: int) -> tuple[tuple[Layer, ...], dict[str, Path]]:
-    """The linear layers behind the pooling, and their files by what their tensors are mounted under."""
-    layers: list[Layer] = []
-    mounts: dict[str, Path] = {}
-    for module in modules:
-        place = subfolder(folder, module.path)
-        told = read_json(place / CONFIG, _Dense)
-        act = told.activation_function.rpartition(".")[2]
-        if told.module_input_name != "sentence_embedding" or told.module_output_name not in (
-            None,
-            "sentence_embedding",
-        ):
-            raise unsupported(folder, "a linear layer of its modules works on something else than the vector")
-        if act not in ACTIVATIONS:
-            raise unsupported(folder, f"a linear layer of its modules has the activation {act}")
-        if told.in_features != (layers[-1].width_out if layers else width):
-            raise ModelFilesError(f"{folder}: {module.path} takes {told.in_features} numbers, and is given others.")
-        if not (place / WEIGHTS).is_file():
-            raise ModelFilesError(f"{place} has no {WEIGHTS}; fetch the model again, or convert its weights.")
-        name = f"{module.path}.linear"
-        layers.append(Layer(name, told.in_features, told.out_features, told.bias, ACTIVATIONS[act]))
-        mounts[module.path] = place / WEIGHTS
-    return tuple(layers), mounts
-
-
-def check_normalize(folder: Path, module: _Module) -> None:
-    """Raise `ModelFilesError` for a normalisation of something else than the vector."""
-    told = read_optional(subfolder(folder, module.path) / CONFIG, dict[str, Any])
-    if told.get("module_input_name", "sentence_embedding") != "sentence_embedding":
-        raise unsupported(folder, "it normalises each token")
-
-
 def with_further(folder: Path, behind: Behind, width: int) -> Behind:
     """BGE-M3's heads for terms and tokens, where their files lie beside the weights."""
     mounts = dict(behind.mounts)
@@ -198,51 +210,5 @@ def with_further(folder: Path, behind: Behind, width: int) -> Behind:
     if TERMS in mounts:
         heads = replace(heads, terms=TermHead(Layer(TERMS, width, 1)))
     if TOKENS in mounts:
-        heads = replace(heads, tokens=TokenHead(Layer(TOKENS, width, width)))
+        heads = replace(heads, tokens=TokenHead((Layer(TOKENS, width, width),), skipped=1))
     return replace(behind, heads=heads, mounts=mounts)
-
-
-def read_scores(folder: Path, activation: str | None) -> ScoreHead:
-    """A sequence classifier's labels and activation, as the library's CrossEncoder and pipelines choose it.
-
-    One label: a score of a pair, by sigmoid unless the folder names another. Several: by softmax, or by sigmoid where
-    they do not exclude one another.
-    """
-    told = read_json(folder / CONFIG, _Classifier)
-    names = told.id2label or {str(index): f"LABEL_{index}" for index in range(told.num_labels or 2)}
-    labels = tuple(names[key] for key in sorted(names, key=int))
-    nested = (told.sentence_transformers or {}).get("activation_fn")
-    named = str(activation or nested or told.sbert_ce_default_activation_function or "").rpartition(".")[2]
-    known: Mapping[str, ScoreActivation] = {"Sigmoid": "sigmoid", "Identity": "identity", "Softmax": "softmax"}
-    if named and named not in known:
-        raise unsupported(folder, f"its scores go through {named}")
-    several: ScoreActivation = "sigmoid" if told.problem_type == "multi_label_classification" else "softmax"
-    typed = told.type_vocab_size > 1 and tells_apart(folder)
-    return ScoreHead(labels, known.get(named) or ("sigmoid" if len(labels) == 1 else several), typed)
-
-
-def tells_apart(folder: Path) -> bool:
-    """Whether the tokenizer says which tokens are a pair's second text, as transformers 5 decides it: by what its file
-    lists; without a list, a generic tokenizer does not.
-    """
-    told = read_optional(folder / "tokenizer_config.json", _Tokenizer)
-    if told.model_input_names:
-        return "token_type_ids" in told.model_input_names
-    return told.tokenizer_class not in ("PreTrainedTokenizerFast", "TokenizersBackend")
-
-
-def subfolder(folder: Path, path: str) -> Path:
-    """A module's folder. Raises `ModelFilesError` for one outside the model's."""
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise ModelFilesError(f"{folder / MODULES} names {path!r}, which is not inside the model's folder.")
-    return folder / path
-
-
-def read_optional(path: Path, kind: type[T]) -> T:
-    """A JSON file as `kind`, or `kind()` where there is no such file."""
-    return read_json(path, kind) if path.is_file() else kind()
-
-
-def unsupported(folder: Path, reason: str) -> UnsupportedModel:
-    """The error of a model that is whole but needs what Embedway does not do."""
-    return UnsupportedModel(f"The model in {folder} is not supported yet: {reason}.")

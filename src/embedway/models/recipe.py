@@ -16,16 +16,21 @@ import msgspec
 
 from embedway.errors import ModelFilesError
 from embedway.models.bundled import file_sha256, weights_fingerprint
+from embedway.models.card import Card, Network, Sentence, read_card, read_sentence
+from embedway.models.chat import Render
+from embedway.models.folder import read_json, read_optional, unsupported
 from embedway.models.heads import Heads
-from embedway.models.modules import read_behind, read_optional, unsupported
-from embedway.models.source import CONFIG, MODULES, ModelFiles, read_json
-from embedway.types import ModelSpec, Role
-
-PROMPTS: Mapping[Role, Sequence[str]] = {"query": ("query", "s2p_query"), "document": ("document", "passage", "corpus")}
-"""The names under which models keep the prompt of a role; the first that is there is taken."""
+from embedway.models.late import Late
+from embedway.models.modules import read_behind
+from embedway.models.prompts import Prompts, choose_prompts
+from embedway.models.source import CONFIG, MODULES, ModelFiles
+from embedway.types import ModelSpec
 
 OFFSET_POSITIONS = frozenset({"camembert", "data2vec-text", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"})
 """Families that count positions from the padding token's id + 1, so the position embeddings before it are of no use."""
+
+SCORERS = ("ForSequenceClassification", "ForCausalLM")
+"""Networks that a CrossEncoder can stand on, by the ends of their names."""
 
 NO_LIMIT = 10**7
 """A tokenizer without a limit says 10^30; from here on a number is taken for that."""
@@ -40,9 +45,10 @@ class Recipe:
 
     `family` is the architecture (`model_type`), `config` the whole `config.json`. `heads` is what comes behind the
     network, `mounts` the files with its tensors. `dimensions` is the dense vector's length, 0 where there is none.
-    `max_tokens` counts special and prompt tokens too. `prompts` has both roles, "" for
-    none. `lowercase` asks for lower case before the tokenizer's own normaliser. `matryoshka` are the lengths the model
-    was trained to be cut to, ascending, native last, or empty. `digest` (SHA-256) changes when the vectors can.
+    `max_tokens` counts special and prompt tokens too. `late` and `render` say how texts and pairs are read where that
+    is not the plain way. `lowercase` asks for lower case before the tokenizer's own normaliser. `matryoshka` are the
+    lengths the model was trained to be cut to, ascending, native last, or empty. `digest` (SHA-256) changes when the
+    vectors can.
     """
 
     family: str
@@ -52,9 +58,11 @@ class Recipe:
     max_tokens: int
     dimensions: int
     matryoshka: tuple[int, ...]
-    prompts: Mapping[Role, str]
+    prompts: Prompts
     lowercase: bool
     digest: str
+    late: Late | None = None
+    render: Render | None = None
 
 
 class _Config(msgspec.Struct):
@@ -63,6 +71,7 @@ class _Config(msgspec.Struct):
     model_type: str
     architectures: list[str] | None = None
     is_causal: bool | None = None
+    use_bidirectional_attention: bool | None = None
     max_position_embeddings: int | None = None
     n_positions: int | None = None
     pad_token_id: int | None = None
@@ -71,26 +80,6 @@ class _Config(msgspec.Struct):
     dim: int | None = None
     d_model: int | None = None
     n_embd: int | None = None
-
-
-class _Sentence(msgspec.Struct):
-    """`sentence_bert_config.json`; newer versions leave the length to the tokenizer's own file."""
-
-    max_seq_length: int | None = None
-    do_lower_case: bool = False
-    transformer_task: str = "feature-extraction"
-    query_length: int | None = None
-    document_length: int | None = None
-
-
-class _Card(msgspec.Struct):
-    """`config_sentence_transformers.json`."""
-
-    prompts: dict[str, str | None] | None = None
-    default_prompt_name: str | None = None
-    truncate_dim: int | None = None
-    activation_fn: str | None = None
-    model_type: str = "SentenceTransformer"
 
 
 class _Tokenizer(msgspec.Struct):
@@ -106,18 +95,18 @@ def read_recipe(files: ModelFiles, spec: ModelSpec) -> Recipe:
     config = read_json(folder / CONFIG, _Config)
     raw = read_json(folder / CONFIG, dict[str, Any])
     composed = (folder / MODULES).is_file()
-    card = read_card(folder) if composed else _Card()
-    sentence = read_sentence(folder) if composed else _Sentence()
-    width = read_width(folder, config)
-    architecture = next(iter(config.architectures or ()), "")
-    if card.model_type == "CrossEncoder" and not architecture.endswith("ForSequenceClassification"):
-        raise unsupported(folder, f"it is a CrossEncoder on {architecture or 'an unnamed network'}")
-    behind = read_behind(folder, architecture, config.is_causal is not False, width, card.activation_fn)
-    prompts = choose_prompts(folder, card)
-    if any(prompts.values()) and not behind.prompt_pooled:
+    card = read_card(folder) if composed else Card()
+    sentence = read_sentence(folder) if composed else Sentence()
+    network = read_network(folder, config)
+    if card.model_type == "CrossEncoder" and not network.architecture.endswith(SCORERS):
+        raise unsupported(folder, f"it is a CrossEncoder on {network.architecture or 'an unnamed network'}")
+    behind = read_behind(folder, network, card, sentence, spec)
+    prompts = choose_prompts(folder, card, behind.prompts, spec)
+    if any(prompts.by_role.values()) and not behind.prompt_pooled:
         raise unsupported(folder, "it leaves its prompt out of the pooling")
-    dimensions = count_dimensions(behind.heads, width)
+    dimensions = count_dimensions(behind.heads, network.width)
     max_tokens = choose_max_tokens(folder, config, sentence, spec)
+    said = [repr(behind.heads), repr(behind.late), max_tokens, repr(prompts), sentence.do_lower_case]
     return Recipe(
         family=config.model_type,
         config=MappingProxyType(raw),
@@ -126,29 +115,19 @@ def read_recipe(files: ModelFiles, spec: ModelSpec) -> Recipe:
         max_tokens=max_tokens,
         dimensions=dimensions,
         matryoshka=read_matryoshka(config, card, dimensions),
-        prompts=MappingProxyType(prompts),
+        prompts=prompts,
         lowercase=sentence.do_lower_case,
-        digest=digest(files, raw, [repr(behind.heads), max_tokens, prompts, sentence.do_lower_case], behind.mounts),
+        digest=digest(files, raw, said, behind.mounts),
+        late=behind.late,
+        render=behind.render,
     )
 
 
-def read_card(folder: Path) -> _Card:
-    """What the model says of its use. Raises `ModelFilesError` for a kind of model that is not known."""
-    card = read_optional(folder / "config_sentence_transformers.json", _Card)
-    if card.model_type not in ("SentenceTransformer", "CrossEncoder"):
-        raise unsupported(folder, f"it is a {card.model_type}")
-    return card
-
-
-def read_sentence(folder: Path) -> _Sentence:
-    """How texts go into the network. Raises `ModelFilesError` for what is not supported."""
-    named = sorted(folder.glob("sentence_*_config.json"))  # in the middle stands the network: bert, roberta, ...
-    sentence = read_json(named[0], _Sentence) if named else _Sentence()
-    if sentence.transformer_task not in ("feature-extraction", "sequence-classification"):
-        raise unsupported(folder, f"its network is run for {sentence.transformer_task}")
-    if sentence.query_length is not None or sentence.document_length is not None:
-        raise unsupported(folder, "it cuts queries and documents at lengths of their own")
-    return sentence
+def read_network(folder: Path, config: _Config) -> Network:
+    """What stands before the heads."""
+    architecture = next(iter(config.architectures or ()), "")
+    causal = config.is_causal is not False and not config.use_bidirectional_attention
+    return Network(architecture, config.model_type, causal, read_width(folder, config))
 
 
 def read_width(folder: Path, config: _Config) -> int:
@@ -166,29 +145,14 @@ def count_dimensions(heads: Heads, width: int) -> int:
     return heads.dense.layers[-1].width_out if heads.dense.layers else width
 
 
-def read_matryoshka(config: _Config, card: _Card, dimensions: int) -> tuple[int, ...]:
+def read_matryoshka(config: _Config, card: Card, dimensions: int) -> tuple[int, ...]:
     """The lengths that the model was trained for: those its config lists, and the one that its card cuts to."""
     lengths = {*(config.matryoshka_dimensions or ()), card.truncate_dim or 0}
     shorter = sorted(length for length in lengths if 0 < length < dimensions)
     return (*shorter, dimensions) if shorter else ()
 
 
-def choose_prompts(folder: Path, card: _Card) -> dict[Role, str]:
-    """Each role's prompt: under its own names, else the default one, else none.
-
-    The library fills in an empty "document" and so never reaches "passage"; the cards of models mean that one too.
-    """
-    prompts = card.prompts or {}
-    default = card.default_prompt_name
-    if default is not None and default not in (*prompts, "query", "document"):
-        raise ModelFilesError(f"{folder}: default_prompt_name is {default!r}, but there is no prompt of that name.")
-    return {
-        role: next((prompts[name] for name in names if name in prompts), prompts.get(default or "")) or ""
-        for role, names in PROMPTS.items()
-    }
-
-
-def choose_max_tokens(folder: Path, config: _Config, sentence: _Sentence, spec: ModelSpec) -> int:
+def choose_max_tokens(folder: Path, config: _Config, sentence: Sentence, spec: ModelSpec) -> int:
     """The longest text in tokens: what the spec asks for, else what the folder says, never more than positions."""
     positions = count_positions(config)
     if (asked := spec.max_tokens) is not None:

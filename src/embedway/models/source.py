@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from embedway.errors import ModelFilesError
 from embedway.models.bundled import Bundled, bundled, differing, file_sha256, weights_fingerprint, weights_header
+from embedway.models.folder import read_json
 from embedway.models.services import SERVICES, weights_of
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's library reads it when it is imported, below
 
-T = TypeVar("T")
 Origin = Literal["folder", "package", "cache", "hub"]
 
 CONFIG = "config.json"
@@ -43,6 +42,8 @@ DESCRIPTIONS = [
     "colbert_linear.*",
     "tokenizer.json",
     "tokenizer_config.json",
+    "chat_template.jinja",
+    "artifact.metadata",
 ]
 """Patterns of the files beside the network's weights that say how a vector is made."""
 
@@ -312,13 +313,3 @@ def folder_digest(files: ModelFiles) -> str:
     lines = [f"{path.relative_to(files.folder).as_posix()} {file_sha256(path)}" for path in described]
     lines += [f"{path.name} {weights_fingerprint(path)}" for path in files.weights()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def read_json(path: Path, kind: type[T]) -> T:
-    """A JSON file as `kind`; keys that `kind` does not name are left out. Raises `ModelFilesError` naming the file."""
-    try:
-        return msgspec.convert(json.loads(path.read_bytes()), kind)
-    except OSError as error:
-        raise ModelFilesError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelFilesError(f"{path} is damaged or not what is expected: {error}.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
@@ -20,6 +21,7 @@ SAFE_MARGIN = 256
 class TextReader:
     """Makes features of texts; safe to call from many threads at once.
 
+    With `once` a text that begins with one of the prompts gets none: its sender has put it there.
     Padding and truncation that a tokenizer file may have saved are switched off: the limit is the recipe's.
     """
 
@@ -30,21 +32,16 @@ class TextReader:
         prompts: Mapping[Role, str],
         lowercase: bool = False,
         truncation: Truncation = "cut",
+        once: bool = False,
     ) -> None:
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise ModelFilesError(f"{folder} has no tokenizer.json: save the tokenizer in its fast form there.")
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise ModelFilesError(f"{path} is damaged or not a tokenizer file ({error}).") from error
+        self._tokenizer = open_tokenizer(folder)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._max_tokens = max_tokens
         self._prompts = prompts
         self._lowercase = lowercase
         self._truncation = truncation
-        self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._once = once
 
     @property
     def vocabulary_size(self) -> int:
@@ -63,20 +60,35 @@ class TextReader:
         return self._read_pair(item) if isinstance(item, Pair) else self._read_text(item)
 
     def _read_text(self, item: Text) -> Features:
-        encoding = self._encode(self._prompts.get(item.role, "") + item.text)
-        cut = len(encoding) > self._room
+        limit = self._limit(item)
+        room = limit - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        encoding = self._encode(self._prompt(item) + item.text, room)
+        cut = len(encoding) > room
         if cut:
-            self._check_cut()
-            encoding.truncate(self._room)
+            self._check_cut(limit)
+            encoding.truncate(room)
         ids = np.array(self._tokenizer.post_process(encoding).ids, dtype=np.int32)
         return Features(ids=ids, cost=len(ids), cut=cut, outputs=item.outputs)
 
+    def _prompt(self, item: Text) -> str:
+        if item.prompt is not None:
+            return item.prompt
+        if self._once and any(prompt and item.text.startswith(prompt) for prompt in self._prompts.values()):
+            return ""
+        return self._prompts.get(item.role, "")
+
+    def _limit(self, item: Text) -> int:
+        """The most tokens of this text."""
+        return self._max_tokens
+
     def _read_pair(self, item: Pair) -> Features:
-        query, document = self._encode(item.query), self._encode(item.document)
+        if item.instruction is not None:
+            raise InvalidInput("This model scores pairs without an instruction: leave it out.")
         room = self._max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=True)
+        query, document = self._encode(item.query, room), self._encode(item.document, room)
         cut = len(query) + len(document) > room
         if cut:
-            self._check_cut()
+            self._check_cut(self._max_tokens)
             first, second = share(len(query), len(document), room)
             query.truncate(first)
             document.truncate(second)
@@ -84,26 +96,38 @@ class TextReader:
         ids, types = (np.array(part, dtype=np.int32) for part in (both.ids, both.type_ids))
         return Features(ids=ids, cost=len(ids), cut=cut, outputs=item.outputs, types=types)
 
-    def _check_cut(self) -> None:
+    def _check_cut(self, limit: int) -> None:
         if self._truncation == "error":
-            raise InvalidInput(f"A text is longer than the {self._max_tokens} tokens that this model reads.")
+            raise InvalidInput(f"A text is longer than the {limit} tokens that this model reads.")
 
-    def _encode(self, text: str) -> Encoding:
+    def _encode(self, text: str, room: int) -> Encoding:
         """Tokenize as much of the text as can matter: a body of megabytes costs no more than the model's limit."""
         text = text.lower() if self._lowercase else text
         read = self._max_tokens * CHARACTERS_PER_TOKEN + SAFE_MARGIN
         while True:
             encoding = self._tokenizer.encode(text[:read], add_special_tokens=False)
-            if read >= len(text) or self._settled(encoding, read):
+            if read >= len(text) or _settled(encoding, room, read):
                 return encoding
             read *= 4
 
-    def _settled(self, encoding: Encoding, read: int) -> bool:
-        """Whether the kept tokens stand so far from where reading stopped that the rest cannot change them."""
-        if len(encoding) <= self._room:
-            return False
-        span = encoding.token_to_chars(self._room)
-        return span is not None and span[1] + SAFE_MARGIN <= read
+
+def open_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer in `tokenizer.json`. Raises `ModelFilesError` where there is none, or it is damaged."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelFilesError(f"{folder} has no tokenizer.json: save the tokenizer in its fast form there.")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise ModelFilesError(f"{path} is damaged or not a tokenizer file ({error}).") from error
+
+
+def _settled(encoding: Encoding, room: int, read: int) -> bool:
+    """Whether the tokens kept in `room` stand so far from where reading stopped that the rest cannot change them."""
+    if len(encoding) <= room:
+        return False
+    span = encoding.token_to_chars(room)
+    return span is not None and span[1] + SAFE_MARGIN <= read
 
 
 def share(first: int, second: int, room: int) -> tuple[int, int]:
@@ -114,3 +138,9 @@ def share(first: int, second: int, room: int) -> tuple[int, int]:
         shorter = room // 2
         longer = room - shorter
     return (longer, shorter) if first > second else (shorter, longer)
+
+
+def read_token(token: Any) -> str | None:
+    """A token as `tokenizer_config.json` names it: its text, or a record with it."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from .builder import Builder
 
-MODULES = ("decoders", "encoders", "heads")
+MODULES = ("decoders", "encoders", "heads", "late", "questions", "terms")
 
 
 def builders() -> dict[str, Builder]:

@@ -30,15 +30,17 @@ class Builder:
 
 def fast_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     """One of the committed tokenizers, as transformers takes it."""
+    wordpiece = {
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "mask_token": "[MASK]",
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+    }
     special = {
-        "wordpiece": {
-            "unk_token": "[UNK]",
-            "cls_token": "[CLS]",
-            "sep_token": "[SEP]",
-            "pad_token": "[PAD]",
-            "mask_token": "[MASK]",
-            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
-        },
+        "wordpiece": wordpiece,
+        "colbert": wordpiece,
         "roberta": {
             "unk_token": "<unk>",
             "cls_token": "<s>",
@@ -58,6 +60,7 @@ def fast_tokenizer(kind: str) -> PreTrainedTokenizerFast:
             "mask_token": "<mask>",
         },
         "qwen": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
+        "answering": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
     }[kind]
     return PreTrainedTokenizerFast(tokenizer_file=str(TOKENIZERS / f"{kind}.json"), **special)
 

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import Dense
+from sentence_transformers.sentence_transformer.modules import LayerNorm
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -33,6 +34,13 @@ def _layers(folder: Path) -> None:
     network = BertModel(BertConfig(**SIZES))
     after = [Dense(48, 64), Dense(64, 32, bias=False, activation_function=torch.nn.Identity())]
     save_embedder(folder, network, "wordpiece", after=after)
+
+
+def _normed(folder: Path) -> None:
+    network = BertModel(BertConfig(**SIZES))
+    residual = Dense(48, 48, activation_function=torch.nn.GELU(), use_residual=True)
+    wider = Dense(48, 64, activation_function=torch.nn.Identity(), use_residual=True)
+    save_embedder(folder, network, "wordpiece", after=[LayerNorm(48), residual, wider], normalized=False)
 
 
 def _weighted(folder: Path) -> None:
@@ -69,6 +77,7 @@ def _bge_m3(folder: Path) -> None:
 
 BUILDERS = [
     Builder("dense-layers", "wordpiece", _layers),
+    Builder("norm-residual", "wordpiece", _normed),
     Builder("weighted-mean", "wordpiece", _weighted),
     Builder("bge-m3", "unigram", _bge_m3, task="three"),
     Builder("classifier", "wordpiece", _classifier, task="classify"),

@@ -10,6 +10,7 @@ and, where checkpoints with such a head exist,
 
     classify(ops, config, hidden)   logits of a sequence classifier, `[items, labels]`
     predict(ops, config, hidden)    logits over the vocabulary of a masked language model, `[n, vocab_size]`
+    answer(ops, config, hidden, tokens)    a language model's logits of `tokens` behind the text, `[items, len(tokens)]`
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Qwen3 (arXiv:2505.09388). They differ in biases, norms over heads and windows; t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,6 +58,12 @@ def encode(ops: Ops[T], config: Mapping[str, Any], tokens: Packed[T]) -> T:
     for index, kind in enumerate(_kinds(config)):
         x = _layer(ops, config, f"layers.{index}", x, _attention(config, kind))
     return ops.rms_norm("norm", x, width, eps)
+
+
+def answer(ops: Ops[T], config: Mapping[str, Any], hidden: T, tokens: Sequence[int]) -> T:
+    """Logits of `tokens` as what follows each item, `[items, len(tokens)]`, as `…ForCausalLM` gives them."""
+    table = "embed_tokens.weight" if config.get("tie_word_embeddings", False) else "lm_head.weight"
+    return ops.choose(table, ops.pool(hidden, "last"), config["vocab_size"], config["hidden_size"], tokens)
 
 
 def _layer(ops: Ops[T], config: Mapping[str, Any], name: str, x: T, how: Attention) -> T:

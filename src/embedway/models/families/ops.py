@@ -17,7 +17,7 @@ import numpy.typing as npt
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Pooling = Literal["mean", "cls", "max", "last", "weighted"]
+Pooling = Literal["mean", "cls", "max", "last", "weighted", "sum"]
 Floats = npt.NDArray[np.float32]
 
 
@@ -64,6 +64,9 @@ class Ops(Protocol[T]):
     def linear(self, name: str, x: T, width_in: int, width_out: int, bias: bool = True) -> T:
         """`x @ name.weight.T + name.bias`: `[n, width_in]` -> `[n, width_out]`."""
 
+    def choose(self, name: str, x: T, rows: int, width: int, chosen: Sequence[int]) -> T:
+        """`x @ table[chosen].T` for the table `name` `[rows, width]`: `[n, width]` -> `[n, len(chosen)]`."""
+
     def layer_norm(self, name: str, x: T, width: int, eps: float, bias: bool = True) -> T:
         """Ba et al. 2016 (arXiv:1607.06450) over the last axis, with `name.weight` and, if it has one, `name.bias`."""
 
@@ -98,6 +101,9 @@ class Ops(Protocol[T]):
     def silu(self, x: T) -> T: ...
 
     def tanh(self, x: T) -> T: ...
+
+    def log1p(self, x: T) -> T:
+        """`log(1 + x)`."""
 
     def attention(
         self,
