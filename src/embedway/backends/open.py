@@ -17,7 +17,7 @@ from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, check_fits
 from embedway.models.source import CONFIG, ModelFiles, find_model
 from embedway.models.vision import read_vision, sees_images
-from embedway.types import BackendName, ModelSpec
+from embedway.types import BackendName, Facts, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,15 @@ def open_backend(spec: ModelSpec, threads: int | None = None) -> Backend:
     `threads` defaults to the processors this process may use.
     """
     backend = _open(spec, threads or available_cpus())
-    if not spec.stand_in:
-        for name in (spec.name, *spec.aliases):
-            if name in SERVICES:
-                check_fits(SERVICES[name], backend.facts.dimensions, backend.facts.max_tokens)
+    check_service_names(spec, backend.facts)
     return backend
+
+
+def check_service_names(spec: ModelSpec, facts: Facts) -> None:
+    """Raise `SetupError` where a model that is no stand-in has the id of a service that it does not fit."""
+    for name in () if spec.stand_in else (spec.name, *spec.aliases):
+        if name in SERVICES:
+            check_fits(SERVICES[name], facts.dimensions, facts.max_tokens)
 
 
 def _open(spec: ModelSpec, threads: int) -> Backend:
