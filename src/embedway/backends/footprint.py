@@ -20,6 +20,7 @@ from embedway.models.bundled import weights_header
 from embedway.models.families import FAMILIES
 from embedway.models.folder import read_json
 from embedway.models.source import CONFIG, ModelFiles, find_model
+from embedway.models.vision import sees_images
 from embedway.types import DType, ModelSpec
 
 WORKSPACE_BYTES = 64 * 2**20
@@ -56,7 +57,8 @@ def estimate(spec: ModelSpec) -> Need:
     backend = choose_backend(spec)
     config = read_json(files.folder / CONFIG, dict[str, Any])
     workspace = _workspace(config)
-    if backend == "openvino" and config.get("model_type") in FAMILIES:
+    ours = config.get("model_type") in FAMILIES or sees_images(files)
+    if backend == "openvino" and ours:
         from embedway.backends.openvino import choose_dtype
 
         return _in_openvino(list(_tensors(files)), choose_dtype(spec), workspace)
