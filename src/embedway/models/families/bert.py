@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import UnsupportedModel
 from embedway.models.families import encoder
 from embedway.models.families.ops import Ops, Packed
 
@@ -23,7 +23,7 @@ def check(config: Mapping[str, Any]) -> None:
     """Raise `ModelFilesError` for a config that this code would answer wrongly."""
     encoder.require(config, *SIZES, "max_position_embeddings")
     if config.get("position_embedding_type", "absolute") != "absolute":
-        raise ModelFilesError(
+        raise UnsupportedModel(
             "This model uses relative positions, which are not supported here: serve one with absolute ones."
         )
     encoder.check_absent(config, "is_decoder", "use_task_id")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families.ops import Ops
 from embedway.models.families.rotary import Rotation, read_rotation
 
@@ -87,7 +87,7 @@ def check_sizes(config: Mapping[str, Any], heads: int, kv_heads: int, depth: int
 def check_activation(name: object, *known: str) -> None:
     """Raise `ModelFilesError` for another activation than the known ones."""
     if name not in known:
-        raise ModelFilesError(f"The activation '{name}' is not supported in this family; known is {', '.join(known)}.")
+        raise UnsupportedModel(f"The activation '{name}' is not supported in this family; known is {', '.join(known)}.")
 
 
 def read_kinds(config: Mapping[str, Any], default: tuple[str, ...]) -> tuple[str, ...]:

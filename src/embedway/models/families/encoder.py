@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families.ops import Floats, Ops
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def check_sizes(config: Mapping[str, Any], sizes: Sizes) -> None:
 def check_activation(name: object) -> None:
     """Raise `ModelFilesError` for an activation function that is not known."""
     if name not in ACTIVATIONS:
-        raise ModelFilesError(
+        raise UnsupportedModel(
             f"The activation function '{name}' in config.json is not supported; "
             f"supported are {', '.join(sorted(ACTIVATIONS))}."
         )
@@ -77,7 +77,7 @@ def check_absent(config: Mapping[str, Any], *names: str) -> None:
     """Raise `ModelFilesError` if the config switches on one of these, which are not written here."""
     for name in names:
         if config.get(name):
-            raise ModelFilesError(
+            raise UnsupportedModel(
                 f"The model asks for '{name}' ({config[name]!r}), which is not supported: serve one without it."
             )
 

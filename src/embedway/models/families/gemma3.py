@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import UnsupportedModel
 from embedway.models.families.decoder import Attention, attend, check_activation, check_sizes, feed, read_kinds
 from embedway.models.families.ops import Ops, Packed
 from embedway.models.families.rotary import Rotation, frequencies, parameters, read_rotation
@@ -26,7 +26,7 @@ def check(config: Mapping[str, Any]) -> None:
     check_sizes(config, *_heads(config))
     check_activation(config.get("hidden_activation", "gelu_pytorch_tanh"), "gelu_pytorch_tanh")
     if config.get("attn_logit_softcapping"):
-        raise ModelFilesError("This model caps its attention scores (attn_logit_softcapping), which is not supported.")
+        raise UnsupportedModel("This model caps its attention scores (attn_logit_softcapping), which is not supported.")
 
 
 def encode(ops: Ops[T], config: Mapping[str, Any], tokens: Packed[T]) -> T:

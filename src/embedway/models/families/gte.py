@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families import bert, encoder, gated
 from embedway.models.families.ops import Floats, Ops, Packed
 from embedway.models.families.rotary import frequencies
@@ -27,7 +27,7 @@ def check(config: Mapping[str, Any]) -> None:
     encoder.require(config, *bert.SIZES)
     encoder.check_sizes(config, bert.sizes(config))
     if config.get("position_embedding_type", "rope") != "rope" or config.get("layer_norm_type") == "rms_norm":
-        raise ModelFilesError(
+        raise UnsupportedModel(
             "This GTE model has absolute positions or an RMS norm, which are not supported: serve one with "
             "rotary positions and layer norms."
         )
@@ -73,7 +73,7 @@ def read_turns(config: Mapping[str, Any]) -> Floats:
     if kind == "default":
         return frequencies(depth, base)
     if kind not in ("linear", "ntk"):
-        raise ModelFilesError(f"The rotary scaling '{kind}' is not supported for GTE; supported are linear and ntk.")
+        raise UnsupportedModel(f"The rotary scaling '{kind}' is not supported for GTE; supported are linear and ntk.")
     if not isinstance(factor, int | float) or factor < 1:
         raise ModelFilesError(f"The rotary scaling '{kind}' in config.json needs a factor of at least 1.")
     if kind == "linear":

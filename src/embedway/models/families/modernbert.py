@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families import bert, encoder
 from embedway.models.families.ops import Floats, Ops, Packed
 from embedway.models.families.rotary import frequencies
@@ -36,7 +36,7 @@ def check(config: Mapping[str, Any]) -> None:
         )
     scaled = [kind for kind in BASES if (_rope(config, kind).get("rope_type") or "default") != "default"]
     if scaled or config.get("rope_scaling"):
-        raise ModelFilesError("This ModernBERT model scales its rotary positions, which is not supported.")
+        raise UnsupportedModel("This ModernBERT model scales its rotary positions, which is not supported.")
 
 
 def encode(ops: Ops[T], config: Mapping[str, Any], tokens: Packed[T]) -> T:

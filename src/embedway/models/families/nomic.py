@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families import bert, encoder, gated
 from embedway.models.families.ops import Ops, Packed
 from embedway.models.families.rotary import frequencies
@@ -39,14 +39,14 @@ def check(config: Mapping[str, Any]) -> None:
     encoder.require(named, *bert.SIZES)
     encoder.check_sizes(named, bert.sizes(named))
     if "activation_function" in config and config["activation_function"] not in (*_GATED, "silu"):
-        raise ModelFilesError(
+        raise UnsupportedModel(
             f"activation_function '{config['activation_function']}' is not gated, which this family needs: "
             f"supported are {', '.join(_GATED)}."
         )
     rope = _rope(config)
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind != "default" or config.get("rotary_emb_fraction", 1.0) != 1.0:
-        raise ModelFilesError(
+        raise UnsupportedModel(
             "This NomicBERT model scales its rotary positions or turns a part, which is not supported."
         )
     depth = config.get("head_dim") or named["hidden_size"] // named["num_attention_heads"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families.ops import Floats
 
 BASE = 10_000.0
@@ -46,7 +46,7 @@ def read_rotation(config: Mapping[str, Any], depth: int, layers: str | None = No
     rope = parameters(config, layers)
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind not in _SCALINGS:
-        raise ModelFilesError(
+        raise UnsupportedModel(
             f"The rotary scaling '{kind}' is not supported; supported are {', '.join(sorted(_SCALINGS))}."
         )
     theta = rope.get("rope_theta") or config.get("rope_theta") or base
@@ -76,7 +76,7 @@ def _dynamic(rope: Mapping[str, Any], config: Mapping[str, Any], turned: int, ba
     """Scaled only for texts beyond the trained length, by the longest of a batch: those are never read here."""
     trained = rope.get("original_max_position_embeddings") or config["max_position_embeddings"]
     if trained < config["max_position_embeddings"]:
-        raise ModelFilesError(
+        raise UnsupportedModel(
             "Dynamic rotary scaling makes a vector depend on its neighbours and is not supported beyond the trained "
             f"length: set max_position_embeddings in config.json to {trained}."
         )

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from embedway.errors import ModelFilesError
+from embedway.errors import ModelFilesError, UnsupportedModel
 from embedway.models.families.encoder import Sizes, activate, check_sizes, require
 from embedway.models.families.ops import Ops, Packed
 
@@ -68,7 +68,7 @@ def check(config: Config) -> None:
     require(text, *counts, "vocab_size", "max_position_embeddings")
     require(vision, *counts, "image_size", "patch_size")
     if vision["num_channels"] != CHANNELS:
-        raise ModelFilesError(f"The model reads images of {vision['num_channels']} colours; supported are {CHANNELS}.")
+        raise UnsupportedModel(f"The model reads images of {vision['num_channels']} colours; supported are {CHANNELS}.")
     if vision["patch_size"] > vision["image_size"]:
         raise ModelFilesError("A patch is larger than the image in config.json: it is damaged, fetch it again.")
     for part in (text, vision):
