@@ -19,10 +19,11 @@ from embedway import __version__, errors
 from embedway.cli.main import cli
 from embedway.cli.options import IN_FILE_ONLY, flag_name
 from embedway.cli.serve import build_engine
+from embedway.configuration import load_settings
 from embedway.errors import EmbedwayError, SetupError
 from embedway.http.routes import operations
 from embedway.observe import Metrics
-from embedway.settings import Deployment, Settings, load_settings
+from embedway.settings import Deployment, Settings
 from embedway.types import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from embedway.configuration import check_serving, load_settings, warn_unknown
 from embedway.errors import SettingsError
-from embedway.settings import BUNDLED, Settings, check_serving, hash_secret, load_settings, warn_unknown
+from embedway.settings import BUNDLED, Settings, hash_secret
 
 
 def write(folder: Path, text: str) -> Path:
@@ -97,7 +98,7 @@ def test_loopback_needs_no_key(host: str) -> None:
         ("[[model]]\nname='a'\nsource='a'\naliases=['a']", "'a'"),
         ("[[deployment]]\nid='d'\nmodel='nobody'", "nobody"),
         ("[[deployment]]\nid='a/b'\nmodel='all-MiniLM-L6-v2'", "a/b"),
-        ("[[deployment]]\nid='d'\nmodel='all-MiniLM-L6-v2'\ntask='rerank'", "rerank"),
+        ("[[deployment]]\nid='d'\nmodel='all-MiniLM-L6-v2'\ntask='classify'", "classify"),
         ("tls_cert = 'x'", "--tls-key"),
         ("root_path = 'x/'", "--root-path"),
         ("api_key_sha256 = ['zz']", "api_key_sha256"),

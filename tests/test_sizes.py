@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedway.configuration import load_settings
 from embedway.errors import SettingsError
-from embedway.settings import load_settings
 from embedway.sizes import parse_bytes, show_bytes
 
 

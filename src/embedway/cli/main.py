@@ -12,9 +12,9 @@ import click
 
 from embedway import __version__
 from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
-from embedway.settings import check_serving, warn_unknown
 
 SETUP_FAILED = 2
 """Exit status when the configuration or the command line is at fault: a supervisor need not try again."""

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from embedway.settings import Settings, load_settings
+from embedway.configuration import load_settings
+from embedway.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
