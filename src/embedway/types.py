@@ -18,6 +18,7 @@ Role = Literal["query", "document"]
 Task = Literal["embedding", "rerank", "multimodal", "classify"]
 DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
+Side = Literal["left", "right"]
 Activation = Literal["identity", "sigmoid", "softmax"]
 Modality = Literal["image", "text"]
 ModelState = Literal["loading", "ready", "idle", "failed", "draining"]
@@ -37,6 +38,8 @@ class Output(enum.Flag):
     """One vector for each token, for late interaction."""
     SCORES = enum.auto()
     """One number for each label, or how well a pair belongs together."""
+    STATES = enum.auto()
+    """The network's last hidden state of every token, as it is."""
 
 
 class Priority(enum.IntEnum):
@@ -48,12 +51,17 @@ class Priority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text to encode. `role` selects the model's own prompt, if it has one; `prompt` is put in its place."""
+    """One text to encode. `role` selects the model's own prompt, if it has one; `prompt`, or the model's prompt called
+    `prompt_name`, is put in its place. `truncation` None means the model's own policy; `side` is where it is cut.
+    """
 
     text: str
     role: Role = "document"
     outputs: Output = Output.DENSE
     prompt: str | None = None
+    prompt_name: str | None = None
+    truncation: Truncation | None = None
+    side: Side = "right"
 
     @property
     def characters(self) -> int:
@@ -130,14 +138,26 @@ class Sparse:
 class Outputs:
     """What one pass made of one item; a part that was not asked for is None.
 
-    `tokens` is float32 `[tokens, width]`, `scores` float32 `[labels]`, `[1]` for a pair: logits, of which the facts'
-    `activation` makes what people expect.
+    `tokens` and `states` are float32 `[tokens, width]`, `scores` float32 `[labels]`, `[1]` for a pair: logits, of which
+    the facts' `activation` makes what people expect.
     """
 
     dense: Vector | None = None
     sparse: Sparse | None = None
     tokens: npt.NDArray[np.float32] | None = None
     scores: npt.NDArray[np.float32] | None = None
+    states: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a text: its piece of it, from byte `start` to `stop` of its UTF-8; None for a special one."""
+
+    id: int
+    text: str
+    special: bool
+    start: int | None = None
+    stop: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +200,10 @@ class Facts:
     """Where it computes; models on different devices do not wait for each other."""
     token_head: bool = False
     """Whether its token vectors are made by a head trained for late interaction, or are its last hidden states."""
+    pooling: str = ""
+    """How a dense vector is made of tokens: cls, mean, max, last, weighted; empty where there is none, or unknown."""
+    normalized: bool = True
+    """Whether its dense vectors have length 1."""
     sparse_head: bool = False
     """Whether its weights of terms are learned, or BM25's."""
     modalities: frozenset[Modality] = frozenset({"text"})

@@ -7,7 +7,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from embedway.types import Facts, Features, Item, Outputs
+from embedway.types import Facts, Features, Item, Outputs, Text, Token
+
+
+class Vocabulary(Protocol):
+    """Tokens and texts, without a network. Called from many threads."""
+
+    def tokenize(self, item: Text, special: bool = True) -> Sequence[Token]:
+        """All tokens of a text with its prompt, uncut, and the special ones around it if `special`.
+
+        Raises `InvalidInput` for a prompt's name that the model does not know.
+        """
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        """The text of tokens. Raises `InvalidInput` for ids that are none of the vocabulary's."""
+
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        """Each token as text, without what marks the edges of words."""
 
 
 class Backend(Protocol):
@@ -22,8 +38,8 @@ class Backend(Protocol):
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         """One pass; row i answers `batch[i]`. Called from the device's thread alone."""
 
-    def spell(self, ids: Sequence[int]) -> Sequence[str]:
-        """Each token of the vocabulary as text. Called from many threads."""
+    @property
+    def vocabulary(self) -> Vocabulary: ...
 
     def close(self) -> None:
         """Give memory back; nothing is called afterwards."""

@@ -8,6 +8,7 @@ vectors. Texts that begin with a command let a test see how the server behaves: 
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from embedway.errors import InvalidInput, SettingsError
-from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Text, Vector
+from embedway.models.tokens import byte_places
+from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Text, Token, Vector
 
 MAX_TOKENS = 512
 DIMENSIONS = 8
@@ -51,8 +53,9 @@ class FakeBackend:
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         return [Outputs(dense=self._answer("".join(map(chr, features.ids)))) for features in batch]
 
-    def spell(self, ids: Sequence[int]) -> Sequence[str]:
-        return [chr(number) for number in ids]
+    @property
+    def vocabulary(self) -> FakeVocabulary:
+        return FakeVocabulary()
 
     def close(self) -> None:
         pass
@@ -72,3 +75,23 @@ class FakeBackend:
         seed = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little")
         vector = np.random.default_rng(seed).standard_normal(self.facts.dimensions)
         return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+class FakeVocabulary:
+    """A token is a character that is not a space; there are no special ones."""
+
+    def tokenize(self, item: Text, special: bool = True) -> Sequence[Token]:
+        places = byte_places(item.text)
+        return [
+            Token(ord(character), character, False, places[index], places[index + 1])
+            for index, character in enumerate(item.text)
+            if not character.isspace()
+        ]
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        return "".join(self.spell(ids))
+
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        if wrong := next((number for number in ids if not 0 <= number < sys.maxunicode), None):
+            raise InvalidInput(f"{wrong} is the id of no token.")
+        return [chr(number) for number in ids]

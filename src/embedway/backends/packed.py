@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from embedway.backends.base import Vocabulary
 from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.chat import ChatReader
 from embedway.models.heads import Heads
@@ -65,6 +66,8 @@ class PackedBackend:
             labels=scores.labels if scores and len(scores.labels) > 1 else (),
             activation=scores.activation if scores else "identity",
             device=device,
+            pooling=recipe.heads.dense.pooling if recipe.heads.dense else "",
+            normalized=recipe.heads.dense is None or recipe.heads.dense.normalized,
             token_head=recipe.heads.tokens is not None,
             sparse_head=recipe.heads.terms is not None or recipe.heads.vocabulary is not None,
         )
@@ -98,8 +101,9 @@ class PackedBackend:
             for index, (begin, features) in enumerate(zip(computed.first, batch, strict=True))
         ]
 
-    def spell(self, ids: Sequence[int]) -> Sequence[str]:
-        return self._reader.spell(ids)
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._reader
 
     def compute(self, batch: Sequence[Features]) -> Computed:
         """One pass over the batch, in the precision of the facts."""
@@ -112,6 +116,7 @@ class PackedBackend:
             scores=parts["scores"][index] if Output.SCORES in wanted else None,
             sparse=self._sparse(parts, index, rows, features) if Output.SPARSE in wanted else None,
             tokens=self._tokens(parts, rows, features) if Output.TOKENS in wanted else None,
+            states=parts["hidden"][rows].copy() if Output.STATES in wanted else None,
         )
 
     def _tokens(self, parts: Mapping[str, Floats], rows: slice, features: Features) -> Floats:
@@ -143,7 +148,9 @@ class PackedBackend:
 def make_reader(files: ModelFiles, recipe: Recipe, spec: ModelSpec) -> TextReader:
     """How this model's texts become tokens."""
     prompts = recipe.prompts
-    plain = (files.folder, recipe.max_tokens, prompts.by_role, recipe.lowercase, spec.truncation or "cut", prompts.once)
+    policy = spec.truncation or "cut"
+    known = (prompts.once, prompts.named)
+    plain = (files.folder, recipe.max_tokens, prompts.by_role, recipe.lowercase, policy, *known)
     if recipe.late is not None:
         return LateReader(recipe.late, *plain)
     if recipe.render is not None:
@@ -175,7 +182,7 @@ def given(heads: Heads) -> Output:
         if head is not None:
             found |= output
     if gives_hidden(heads):
-        found |= Output.TOKENS
+        found |= Output.TOKENS | Output.STATES
     return found | Output.SPARSE if heads.dense is not None else found
 
 

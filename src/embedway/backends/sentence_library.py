@@ -17,7 +17,8 @@ from embedway.backends.torch import KINDS, choose_device, choose_dtype
 from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.recipe import NO_LIMIT
 from embedway.models.source import ModelFiles
-from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role
+from embedway.models.tokens import byte_places, check_ids
+from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role, Text, Token
 
 UNCUT = {"text": {"truncation": False, "verbose": False}}
 """What the library's processor is called with to count a text's tokens before it is cut."""
@@ -93,8 +94,9 @@ class LibraryBackend:
                 outputs[index] = answer
         return outputs
 
-    def spell(self, ids: Sequence[int]) -> Sequence[str]:
-        return [str(self._model.tokenizer.decode([number])).strip() for number in ids]
+    @property
+    def vocabulary(self) -> LibraryVocabulary:
+        return LibraryVocabulary(self._model.tokenizer, self._lock)
 
     def close(self) -> None:
         del self._model
@@ -133,6 +135,35 @@ class LibraryBackend:
             raise ModelFilesError(
                 f"sentence-transformers loads {files.folder} but cannot run it: {reason(error)}."
             ) from error
+
+
+class LibraryVocabulary:
+    """The tokenizer of the library's model; a lock keeps threads from each other's settings of it."""
+
+    def __init__(self, tokenizer: Any, lock: threading.Lock) -> None:
+        self._tokenizer = tokenizer
+        self._lock = lock
+
+    def tokenize(self, item: Text, special: bool = True) -> Sequence[Token]:
+        text = (item.prompt or "") + item.text
+        options = {"truncation": False, "verbose": False, "return_special_tokens_mask": True}
+        with self._lock:
+            given = self._tokenizer(text, add_special_tokens=special, return_offsets_mapping=True, **options)
+        places = byte_places(text)
+        rows = zip(given["input_ids"], given["special_tokens_mask"], given["offset_mapping"], strict=True)
+        return [
+            Token(number, self._tokenizer.convert_ids_to_tokens(number), True)
+            if marked
+            else Token(number, text[start:stop], False, places[start], places[stop])
+            for number, marked, (start, stop) in rows
+        ]
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        check_ids(ids, len(self._tokenizer))
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=skip_special))
+
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        return [self.decode([number], skip_special=False).strip() for number in ids]
 
 
 def companies(batch: Sequence[Features], padded_tokens: int) -> Iterator[Sequence[int]]:

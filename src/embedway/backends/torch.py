@@ -22,6 +22,9 @@ from embedway.types import DType, Features, ModelSpec, Output
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+_NEEDS_HIDDEN = Output.TOKENS | Output.STATES
+
+
 class DeviceMemoryError(RuntimeError):
     """A batch did not fit into the device's memory. The batcher tries its halves."""
 
@@ -69,7 +72,7 @@ class TorchBackend(PackedBackend):
         ops = TorchOps(self._weights, TorchTokens(batch, self._device))
         hidden = self._family.encode(ops, self._recipe.config, ops.tokens)
         parts = attach(ops, self._recipe.heads, self._family, self._recipe.config, hidden)
-        if gives_hidden(self._recipe.heads) and any(Output.TOKENS in features.outputs for features in batch):
+        if gives_hidden(self._recipe.heads) and any(_NEEDS_HIDDEN & features.outputs for features in batch):
             parts["hidden"] = hidden
         return parts, ops.tokens.first
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from embedway.backends.base import Vocabulary
 from embedway.errors import InvalidInput
 from embedway.models.source import ModelFiles
 from embedway.models.vision import VisionReader, VisionRecipe
@@ -47,8 +48,9 @@ class VisionBackend:
             return self._reader.read_image(item)
         raise InvalidInput("This model embeds texts and images; it scores no pairs.")
 
-    def spell(self, ids: Sequence[int]) -> Sequence[str]:
-        return self._reader.spell(ids)
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._reader.texts
 
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         outputs: list[Outputs] = [Outputs()] * len(batch)

@@ -243,7 +243,7 @@ def _compared(outcome: Outcome, query: Floats | None) -> Outcome:
 def _checked(outputs: Outputs) -> Outcome:
     try:
         sparse = outputs.sparse.weights if outputs.sparse else None
-        for part in (outputs.dense, outputs.scores, outputs.tokens, sparse):
+        for part in (outputs.dense, outputs.scores, outputs.tokens, outputs.states, sparse):
             if part is not None:
                 check_finite(part)
     except ModelFailed as error:

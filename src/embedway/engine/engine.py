@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from embedway.backends.base import Backend
+from embedway.backends.base import Backend, Vocabulary
 from embedway.backends.footprint import Need, estimate
 from embedway.backends.open import available_cpus, open_backend
 from embedway.engine.batch import Budget
@@ -36,9 +36,14 @@ from embedway.types import (
     Output,
     Outputs,
     Pair,
+    Text,
+    Token,
     Usage,
 )
 from embedway.vectors import shorten
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -69,7 +74,13 @@ class Engine(Protocol):
         """Raises `ModelNotFound`, `InvalidInput`, `Overloaded`, `Unavailable`, `ModelFailed`, `DeadlineExceeded`."""
 
     async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
-        """Tokens of a model's vocabulary as text. Raises `ModelNotFound`, `Unavailable`."""
+        """Tokens of a model's vocabulary as text. Raises as `tokenize` does."""
+
+    async def tokenize(self, model: str, texts: Sequence[Text], special: bool = True) -> Sequence[Sequence[Token]]:
+        """All tokens of each text, uncut. Raises `ModelNotFound`, `InvalidInput`, `Unavailable`."""
+
+    async def decode(self, model: str, ids: Sequence[Sequence[int]], skip_special: bool = True) -> Sequence[str]:
+        """The text of each list of tokens. Raises as `tokenize` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +167,22 @@ class LocalEngine:
         )
 
     async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
+        return await self._look_up(model, lambda vocabulary: vocabulary.spell(ids))
+
+    async def tokenize(self, model: str, texts: Sequence[Text], special: bool = True) -> Sequence[Sequence[Token]]:
+        return await self._look_up(model, lambda vocabulary: each(texts, lambda one: vocabulary.tokenize(one, special)))
+
+    async def decode(self, model: str, ids: Sequence[Sequence[int]], skip_special: bool = True) -> Sequence[str]:
+        return await self._look_up(
+            model, lambda vocabulary: each(ids, lambda one: vocabulary.decode(one, skip_special))
+        )
+
+    async def _look_up(self, model: str, work: Callable[[Vocabulary], T]) -> T:
+        """Work with a model's vocabulary, on a reader's thread."""
         entry = self._shelf.find(model)
         loaded = await self._life.claim(entry, 0)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, loaded.backend.spell, ids)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, work, loaded.backend.vocabulary)
         finally:
             self._life.leave(entry, loaded)
 
@@ -224,6 +247,17 @@ class LocalEngine:
             state=entry.state,
             reserved_bytes=loaded.reservation.bytes if loaded else 0,
         )
+
+
+def each(given: Sequence[S], work: Callable[[S], T]) -> Sequence[T]:
+    """The work done on each. An `InvalidInput` says on which it failed."""
+    done: list[T] = []
+    for index, one in enumerate(given):
+        try:
+            done.append(work(one))
+        except InvalidInput as error:
+            raise InvalidInput(error.message, item=index) from error
+    return done
 
 
 def check_call(facts: Facts, call: EmbedCall) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedway.errors import ModelFilesError
@@ -35,10 +35,13 @@ DOCUMENTED: Sequence[tuple[str, Mapping[Role, str]]] = (
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """`by_role` has both roles, "" for none. `once`: a text that begins with one of them gets none."""
+    """`by_role` has both roles, "" for none; `named` are those of the model's files by the names they have there.
+    `once`: a text that begins with one of them gets none.
+    """
 
     by_role: Mapping[Role, str]
     once: bool = False
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_prompts(folder: Path, card: Card, own: Mapping[Role, str] | None, spec: ModelSpec) -> Prompts:
@@ -50,7 +53,9 @@ def choose_prompts(folder: Path, card: Card, own: Mapping[Role, str] | None, spe
     for role in NAMES:
         asked = configured[role]
         by_role[role] = asked if asked is not None else found[role] or documented.get(role, "")
-    return Prompts(by_role, once=bool(documented))
+    named: dict[str, str] = dict(by_role.items())
+    named.update((name, prompt or "") for name, prompt in (card.prompts or {}).items())
+    return Prompts(by_role, once=bool(documented), named=named)
 
 
 def read_prompts(folder: Path, card: Card) -> Mapping[Role, str]:

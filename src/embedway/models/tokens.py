@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from embedway.errors import InvalidInput, ModelFilesError
-from embedway.types import Features, Pair, Role, Text, Truncation
+from embedway.types import Features, Pair, Role, Side, Text, Token, Truncation
 
 CHARACTERS_PER_TOKEN = 16
 """How many characters are read, at first, for each token that the model can take."""
@@ -35,6 +37,7 @@ class TextReader:
         lowercase: bool = False,
         truncation: Truncation = "cut",
         once: bool = False,
+        named: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._tokenizer = open_tokenizer(folder)
         self._tokenizer.no_padding()
@@ -44,6 +47,7 @@ class TextReader:
         self._lowercase = lowercase
         self._truncation = truncation
         self._once = once
+        self._named = named
 
     @property
     def vocabulary_size(self) -> int:
@@ -68,6 +72,25 @@ class TextReader:
         spelled = (str(self._tokenizer.decode([number], skip_special_tokens=False)) for number in ids)
         return [text.strip().removeprefix(INNER) for text in spelled]
 
+    def tokenize(self, item: Text, special: bool = True) -> Sequence[Token]:
+        """See `backends.base.Vocabulary`."""
+        text = self._prompt(item) + item.text
+        read = text.lower() if self._lowercase else text
+        encoding = self._tokenizer.encode(read, add_special_tokens=special)
+        rows = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
+        places = byte_places(read)
+        return [
+            Token(number, token, True)
+            if marked
+            else Token(number, read[start:stop], False, places[start], places[stop])
+            for number, token, marked, (start, stop) in rows
+        ]
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        """See `backends.base.Vocabulary`."""
+        check_ids(ids, self.vocabulary_size)
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=skip_special))
+
     def spell_text(self, number: int) -> str:
         """One token as text; nothing for a special one."""
         return str(self._tokenizer.decode([number], skip_special_tokens=True))
@@ -87,17 +110,22 @@ class TextReader:
     def _read_text(self, item: Text) -> Features:
         limit = self._limit(item)
         room = limit - self._tokenizer.num_special_tokens_to_add(is_pair=False)
-        encoding = self._encode(self._prompt(item) + item.text, room)
+        encoding = self._encode(self._prompt(item) + item.text, room, item.side)
         cut = len(encoding) > room
         if cut:
-            self._check_cut(limit)
-            encoding.truncate(room)
+            self._check_cut(limit, item.truncation)
+            encoding.truncate(room, direction=item.side)
         ids = np.array(self._tokenizer.post_process(encoding).ids, dtype=np.int32)
         return Features(ids=ids, cost=len(ids), cut=cut, outputs=item.outputs)
 
     def _prompt(self, item: Text) -> str:
         if item.prompt is not None:
             return item.prompt
+        if item.prompt_name is not None:
+            if item.prompt_name not in self._named:
+                known = ", ".join(sorted(self._named)) or "none"
+                raise InvalidInput(f"The model has no prompt called '{item.prompt_name[:80]}'; it has {known}.")
+            return self._named[item.prompt_name]
         if self._once and any(prompt and item.text.startswith(prompt) for prompt in self._prompts.values()):
             return ""
         return self._prompts.get(item.role, "")
@@ -121,17 +149,21 @@ class TextReader:
         ids, types = (np.array(part, dtype=np.int32) for part in (both.ids, both.type_ids))
         return Features(ids=ids, cost=len(ids), cut=cut, outputs=item.outputs, types=types)
 
-    def _check_cut(self, limit: int) -> None:
-        if self._truncation == "error":
+    def _check_cut(self, limit: int, truncation: Truncation | None = None) -> None:
+        if (truncation or self._truncation) == "error":
             raise InvalidInput(f"A text is longer than the {limit} tokens that this model reads.")
 
-    def _encode(self, text: str, room: int) -> Encoding:
-        """Tokenize as much of the text as can matter: a body of megabytes costs no more than the model's limit."""
+    def _encode(self, text: str, room: int, side: Side = "right") -> Encoding:
+        """Tokenize as much of the text as can matter: a body of megabytes costs no more than the model's limit.
+
+        `side` is where the text will be cut; the other end is read.
+        """
         text = text.lower() if self._lowercase else text
         read = self._max_tokens * CHARACTERS_PER_TOKEN + SAFE_MARGIN
         while True:
-            encoding = self._tokenizer.encode(text[:read], add_special_tokens=False)
-            if read >= len(text) or _settled(encoding, room, read):
+            part = text[:read] if side == "right" else text[-read:]
+            encoding = self._tokenizer.encode(part, add_special_tokens=False)
+            if read >= len(text) or _settled(encoding, room, read, side):
                 return encoding
             read *= 4
 
@@ -147,12 +179,26 @@ def open_tokenizer(folder: Path) -> Tokenizer:
         raise ModelFilesError(f"{path} is damaged or not a tokenizer file ({error}).") from error
 
 
-def _settled(encoding: Encoding, room: int, read: int) -> bool:
+def _settled(encoding: Encoding, room: int, read: int, side: Side) -> bool:
     """Whether the tokens kept in `room` stand so far from where reading stopped that the rest cannot change them."""
     if len(encoding) <= room:
         return False
-    span = encoding.token_to_chars(room)
-    return span is not None and span[1] + SAFE_MARGIN <= read
+    span = encoding.token_to_chars(room if side == "right" else len(encoding) - room - 1)
+    return span is not None and (span[1] + SAFE_MARGIN <= read if side == "right" else span[0] >= SAFE_MARGIN)
+
+
+def byte_places(text: str) -> Sequence[int]:
+    """Where each character begins in the text's UTF-8, and where the text ends."""
+    if text.isascii():
+        return range(len(text) + 1)
+    return list(itertools.accumulate((len(one.encode("utf-8", "surrogatepass")) for one in text), initial=0))
+
+
+def check_ids(ids: Sequence[int], count: int) -> None:
+    """Raise `InvalidInput` for ids that are none of a vocabulary's `count`."""
+    wrong = next((number for number in ids if not 0 <= number < count), None)
+    if wrong is not None:
+        raise InvalidInput(f"{wrong} is the id of no token: the vocabulary has {count:,}.")
 
 
 def share(first: int, second: int, room: int) -> tuple[int, int]:

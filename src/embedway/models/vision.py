@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -211,6 +211,7 @@ class VisionReader:
             recipe.lowercase,
             spec.truncation or "cut",
             recipe.prompts.once,
+            recipe.prompts.named,
         )
         vocabulary = recipe.config["text_config"]["vocab_size"]
         if self._texts.vocabulary_size > vocabulary:
@@ -220,9 +221,10 @@ class VisionReader:
             )
         self._filling = self._texts.id_of(recipe.filling) if recipe.filling is not None else None
 
-    def spell(self, ids: Sequence[int]) -> Sequence[str]:
-        """Each token as text."""
-        return self._texts.spell(ids)
+    @property
+    def texts(self) -> TextReader:
+        """The reader of texts alone."""
+        return self._texts
 
     def read_text(self, item: Text) -> Features:
         """Tokens as the text tower takes them. Raises `InvalidInput` for a text too long where that is refused."""

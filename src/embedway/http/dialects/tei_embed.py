@@ -1,0 +1,178 @@
+"""text-embeddings-inference: vectors, token states, terms and similarity. Source: its router's types, version 1.9."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+
+from embedway.engine.engine import Engine
+from embedway.errors import InvalidInput
+from embedway.http.dialects.ranking import choose_model
+from embedway.http.dialects.tei import EmptyInput, check_batch
+from embedway.http.exchange import Exchange
+from embedway.types import EmbedCall, EmbedResult, Output, Side, Text, Truncation
+from embedway.vectors import unit_rows
+
+SIDES: dict[str, Side] = {"left": "left", "right": "right"}
+
+
+class InputsBody(msgspec.Struct):
+    """What the bodies share. `model` is an extension, and is needed where several could be meant."""
+
+    inputs: str | list[Any]
+    truncate: bool | None = None
+    truncation_direction: str | None = None
+    prompt_name: str | None = None
+    model: str | None = None
+
+
+class EmbedBody(InputsBody):
+    normalize: bool | None = None
+    dimensions: int | None = None
+
+
+class Parameters(msgspec.Struct):
+    truncate: bool | None = None
+    truncation_direction: str | None = None
+    prompt_name: str | None = None
+
+
+class SimilarityInputs(msgspec.Struct):
+    source_sentence: str
+    sentences: list[str]
+
+
+class SimilarityBody(msgspec.Struct):
+    inputs: SimilarityInputs
+    parameters: Parameters | None = None
+    model: str | None = None
+
+
+class TermRow(msgspec.Struct):
+    index: int
+    value: float
+
+
+class Asking:
+    """Asks the engine for one output of texts."""
+
+    def __init__(self, engine: Engine, request_timeout_s: float) -> None:
+        self.engine = engine
+        self._timeout_s = request_timeout_s
+
+    async def __call__(
+        self, exchange: Exchange, body: InputsBody, output: Output, dimensions: int | None = None
+    ) -> EmbedResult:
+        call = EmbedCall(
+            model=choose_model(self.engine, body.model, "embedding"),
+            items=read_texts(body, output),
+            dimensions=dimensions or None,
+            flow=exchange.caller.flow,
+            deadline_s=exchange.deadline_s(self._timeout_s),
+        )
+        result = await self.engine.embed(call)
+        exchange.note(result)
+        return result
+
+
+class Embed:
+    """POST /embed: a list of vectors, of length 1 unless `normalize` is false and the model leaves them as they are."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def __call__(self, exchange: Exchange, body: EmbedBody) -> bytes:
+        result = await self._asking(exchange, body, Output.DENSE, body.dimensions)
+        facts = self._asking.engine.find(result.model).facts
+        normalized = facts is None or facts.normalized
+        vectors = np.stack(result.vectors)
+        if body.normalize is False and normalized:
+            exchange.note_ignored(normalize=False)
+        elif body.normalize is not False and not normalized:
+            vectors = unit_rows(vectors)
+        return orjson.dumps(vectors, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class EmbedAll:
+    """POST /embed_all: for each text the network's last hidden state of every token, special ones too."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def __call__(self, exchange: Exchange, body: InputsBody) -> bytes:
+        result = await self._asking(exchange, body, Output.STATES)
+        states = [one.states for one in result.outputs if one.states is not None]
+        return orjson.dumps(states, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class EmbedSparse:
+    """POST /embed_sparse: for each text its terms by ascending id."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def __call__(self, exchange: Exchange, body: InputsBody) -> bytes:
+        result = await self._asking(exchange, body, Output.SPARSE)
+        rows = [
+            [{"index": number, "value": weight} for number, weight in zip(one.ids.tolist(), one.weights, strict=True)]
+            for one in (outputs.sparse for outputs in result.outputs)
+            if one is not None
+        ]
+        return orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class Similarity:
+    """POST /similarity: the cosine of each sentence with the first."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def __call__(self, exchange: Exchange, body: SimilarityBody) -> bytes:
+        given, how = body.inputs, body.parameters or Parameters()
+        if not given.sentences:
+            raise EmptyInput("sentences cannot be empty.", "$.inputs.sentences")
+        texts = [given.source_sentence, *given.sentences]
+        inputs = InputsBody(texts, how.truncate, how.truncation_direction, how.prompt_name, body.model)
+        result = await self._asking(exchange, inputs, Output.DENSE)
+        vectors = unit_rows(np.stack(result.vectors))
+        return orjson.dumps(vectors[1:] @ vectors[0], option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def read_texts(body: InputsBody, output: Output) -> Sequence[Text]:
+    """The texts and how each is to be cut. Raises `InvalidInput`, `EmptyInput`, `BodyTooLarge`."""
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    if not texts:
+        raise EmptyInput("inputs cannot be empty.", "$.inputs")
+    check_batch(texts, "inputs")
+    one = Text("", outputs=output, prompt_name=body.prompt_name, side=read_side(body.truncation_direction))
+    one = dataclasses.replace(one, truncation=read_policy(body.truncate))
+    return [dataclasses.replace(one, text=check_text(text, index)) for index, text in enumerate(texts)]
+
+
+def check_text(text: Any, index: int) -> str:
+    """Raise `InvalidInput` for token ids, `EmptyInput` for nothing."""
+    if not isinstance(text, str):
+        raise InvalidInput("Token ids are not accepted: send the text itself.", item=index)
+    if not text:
+        raise EmptyInput("inputs cannot be empty.", item=index)
+    return text
+
+
+def read_side(direction: str | None) -> Side:
+    """Where texts are cut, "Right" or "Left" in any case. Raises `InvalidInput`."""
+    side = SIDES.get((direction or "right").lower())
+    if side is None:
+        raise InvalidInput("truncation_direction is Right or Left.", "$.truncation_direction")
+    return side
+
+
+def read_policy(truncate: bool | None) -> Truncation | None:
+    """What happens to a text too long; None is the server's own policy."""
+    if truncate is None:
+        return None
+    return "cut" if truncate else "error"
