@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embedway.engine.engine import Engine
-from embedway.http.dialects import cohere, infinity, jina, services, tei, vllm
+from embedway.http.dialects import cohere, embed, infinity, jina, services, tei, vllm
 from embedway.http.dialects.base import Dialect
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
-from embedway.http.dialects.openai import (
-    Embeddings,
-    EmbeddingsBody,
-    EmbeddingsReply,
-    ModelList,
-    ModelRow,
-    Models,
-    OpenAI,
-)
+from embedway.http.dialects.embeddings import Embeddings, EmbeddingsBody, EmbeddingsReply
+from embedway.http.dialects.openai import ModelList, ModelRow, Models, OpenAI
 from embedway.http.dialects.opensearch import (
     CompatibleEmbeddings,
     CompatibleReply,
@@ -38,6 +31,7 @@ _PREFIXES: Sequence[tuple[str, Dialect]] = (
     ("/v3/openapi", OPENSEARCH),
     ("/compatible-mode", OPENSEARCH),
     ("/v2/", COHERE),
+    ("/v1/embed/", COHERE),
     ("/classify", INFINITY_INPUT),
     ("/v1/classify", INFINITY_INPUT),
     ("/predict", TEI_INPUTS),
@@ -50,7 +44,7 @@ _TEXTS = ["Science and technology are the primary productive forces", "opensearc
 
 def dialect_of(path: str) -> Dialect:
     """Who words the errors of a path that has no operation."""
-    return next((dialect for prefix, dialect in _PREFIXES if path.startswith(prefix)), OPENAI)
+    return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
 def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
@@ -58,6 +52,7 @@ def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     ranking = Ranking(engine, settings.request_timeout_s)
     return [
         *_openai(engine, settings),
+        *_cohere(engine, settings),
         *_rerank(ranking),
         *_infinity(engine, settings, ranking),
         *_tei(engine, settings, ranking),
@@ -75,7 +70,7 @@ def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
             method="POST",
             paths=("/v1/embeddings", "/embeddings"),
             answer=Embeddings(engine, settings.request_timeout_s),
-            summary="Embed one text or a list of texts (OpenAI, Infinity)",
+            summary="Embed one text or a list of texts (OpenAI, Infinity, Jina)",
             body_type=EmbeddingsBody,
             reply_type=EmbeddingsReply,
             example={"model": "all-MiniLM-L6-v2", "input": _TEXTS},
@@ -135,6 +130,35 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequenc
             body_type=PredictBody,
             reply_type=PredictReply,
             example={"input": _TEXTS, "input_type": "document"},
+        ),
+    ]
+
+
+def _cohere(engine: Engine, settings: Settings) -> Sequence[Operation]:
+    answer = embed.Embed(engine, settings.request_timeout_s)
+    example = {"model": "all-MiniLM-L6-v2", "texts": _TEXTS, "input_type": "search_document"}
+    return [
+        Operation(
+            name="embedV2",
+            dialect=COHERE,
+            method="POST",
+            paths=("/v2/embed",),
+            answer=answer,
+            summary="Embed texts or images in one or several types of numbers (Cohere v2)",
+            body_type=embed.EmbedBody,
+            reply_type=embed.EmbedReply,
+            example=example | {"embedding_types": ["float", "int8"]},
+        ),
+        Operation(
+            name="embedV1",
+            dialect=COHERE,
+            method="POST",
+            paths=("/v1/embed",),
+            answer=embed.EmbedV1(answer),
+            summary="Embed texts or images (Cohere v1)",
+            body_type=embed.EmbedBodyV1,
+            reply_type=embed.EmbedReplyV1,
+            example=example,
         ),
     ]
 
