@@ -27,7 +27,19 @@ from embedway.cli.options import IN_FILE_ONLY
 from embedway.cli.serve import HUNG
 from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
 from embedway.http.access import Access
-from embedway.http.dialects import cohere, deployments, infinity, jina, openai, opensearch, ranking, tei, vllm
+from embedway.http.dialects import (
+    cohere,
+    deployments,
+    infinity,
+    jina,
+    multimodal,
+    openai,
+    opensearch,
+    ranking,
+    services,
+    tei,
+    vllm,
+)
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
 from embedway.http.ops import Ops
@@ -83,6 +95,10 @@ LOGITS = "Logits in place of scores in [0, 1]."
 NO_EFFECT = "It has no effect, and `x-embedway-ignored` says so."
 CUT = "`false`: a text that is longer than the model reads is refused. Default: it is cut."
 RIGHT = "`right`, in any case; nothing else is possible."
+
+IMAGE = (
+    "An image is base64, a data URI, or a URL where `--image-url-host` allows its host: PNG, JPEG, WebP, GIF or BMP."
+)
 
 FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (jina.RerankBody, "query"): QUERY,
@@ -142,6 +158,21 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (openai.EmbeddingsBody, "user"): "Accepted, and not used.",
     (opensearch.TextEmbeddingBody, "input"): "One text or a list of texts, none of them empty.",
     (opensearch.TextEmbeddingBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (deployments.PredictBody, "query"): 'For `task = "rerank"`: ' + QUERY + " A text or a list of one.",
+    (deployments.PredictBody, "docs"): 'For `task = "rerank"`: the documents; the scores keep their order.',
+    (deployments.PredictBody, "type"): 'For `task = "multimodal"`: `text` or `image`, what all of `data` is.',
+    (deployments.PredictBody, "data"): 'For `task = "multimodal"`: texts or images. ' + IMAGE,
+    (services.SparseBody, "input"): "One text or a list of texts, none of them empty.",
+    (services.SparseBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (services.SparseBody, "return_token"): "`true`: each term's `token` as text beside its id.",
+    (services.RankerBody, "query"): QUERY,
+    (services.RankerBody, "docs"): "Texts, none of them empty.",
+    (services.RankerBody, "options"): 'An extension: `{"raw_scores": true}` for logits in place of scores.',
+    (multimodal.MultimodalBody, "input"): "Objects with a `text` or an `image`. " + IMAGE,
+    (multimodal.MultimodalBody, "options"): NO_EFFECT,
+    (multimodal.MultimodalRankerBody, "query"): "An object with a `text` or an `image`. " + IMAGE,
+    (multimodal.MultimodalRankerBody, "docs"): "Up to 100 such objects.",
+    (multimodal.MultimodalRankerBody, "options"): NO_EFFECT,
     (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
     (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
     (deployments.PredictBody, "dimension"): "Shorter vectors, for models trained for it. Other models ignore a valid "
@@ -155,6 +186,10 @@ MAX_INPUTS = {
     "GetTextEmbedding": opensearch.MAX_INPUTS,
     "createCompatibleEmbedding": opensearch.MAX_INPUTS,
     "GetPrediction": deployments.MAX_INPUTS,
+    "GetTextSparseEmbedding": opensearch.MAX_INPUTS,
+    "GetDocumentRank": ranking.MAX_DOCUMENTS,
+    "GetMultiModalEmbedding": opensearch.MAX_INPUTS,
+    "GetMultiModalReranker": multimodal.MAX_RANKED,
 }
 
 NOTES = {
@@ -172,6 +207,11 @@ NOTES = {
     "list of lists. A cross-encoder takes pairs, and its one score is called `LABEL_0`.",
     "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be anything.",
     "createCompatibleEmbedding": "The second path is the one of the vendor's own curl sample.",
+    "GetTextSparseEmbedding": "Terms in the order in which they first stand in the text. A model without a head for "
+    "terms weighs them by BM25 over its own tokenizer's pieces: see [models](../guides/models.md).",
+    "GetDocumentRank": "Best first. Scores as of `/rerank`.",
+    "GetMultiModalEmbedding": "An element is a text or an image, not both.",
+    "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
@@ -230,6 +270,7 @@ REPLY_HEADERS = {
         "`cross-encoder`, `late-interaction`, `embedder-late-interaction` or `embedder-cosine`: "
         "see [ranking](../guides/ranking.md).",
     ),
+    "x-embedway-sparse": ("term weights without a head for them", "`bm25`."),
     "x-embedway-ignored": (
         "custom deployments, rerank and score",
         "Fields of the body that had no effect, such as `dimension`.",
@@ -578,7 +619,7 @@ def _kind(kind: Any) -> str:
         return " or ".join(f'`"{value}"`' for value in given)
     if origin in (list, tuple):
         return f"list of ({_kind(given[0])})" if get_args(given[0]) else f"list of {_kind(given[0])}s"
-    if dataclasses.is_dataclass(kind) or _is_struct(kind):
+    if origin is dict or dataclasses.is_dataclass(kind) or _is_struct(kind):
         return "object"
     return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
 

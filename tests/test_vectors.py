@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from embedway.errors import ModelFailed
-from embedway.vectors import Precision, check_finite, encode_base64, quantize, shorten
+from embedway.vectors import (
+    Precision,
+    check_finite,
+    encode_base64,
+    late_interaction,
+    quantize,
+    shorten,
+    unit_rows,
+)
 
 numbers = st.floats(-1, 1, width=32)
 vectors = arrays(np.float32, st.integers(1, 64), elements=numbers)
@@ -47,6 +55,22 @@ def test_a_vector_that_is_not_finite_is_refused(bad: float) -> None:
     check_finite(np.zeros(3, dtype=np.float32))
     with pytest.raises(ModelFailed):
         check_finite(np.array([0, bad], dtype=np.float32))
+
+
+@given(st.integers(0, 5), st.integers(0, 3000), st.integers(0, 2**32 - 1))
+def test_late_interaction_is_the_mean_of_the_largest_cosines(query: int, document: int, seed: int) -> None:
+    """However many pieces a document is compared in; without tokens on one side it is 0."""
+    rng = np.random.default_rng(seed)
+    ours, theirs = (unit_rows(rng.standard_normal((tokens, 4))) for tokens in (query, document))
+    found = late_interaction(ours, theirs)
+    wanted = (ours @ theirs.T).max(axis=1).mean() if query and document else 0.0
+    assert found == pytest.approx(wanted, abs=1e-6)
+    assert -1.000001 <= found <= 1.000001
+
+
+def test_rows_of_zeros_stay() -> None:
+    """They have no direction; the others get length 1."""
+    assert unit_rows(np.array([[0, 0], [3, 4]])).tolist() == [[0, 0], pytest.approx([0.6, 0.8])]
 
 
 def unit(seed: int, width: int) -> np.ndarray:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 BUNDLED = "all-MiniLM-L6-v2"
 _NOT_SETTINGS = ("EMBEDWAY_CONFIG", "EMBEDWAY_HEARTBEAT_FD")
-DEPLOYED: Sequence[Task] = ("embedding", "rerank")
+DEPLOYED: Sequence[Task] = ("embedding", "rerank", "multimodal")
 """What a custom deployment can be for."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -106,6 +106,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     body_timeout_s: Annotated[float, Meta(description="Seconds in which a request body must have arrived.", gt=0)] = (
         30.0
     )
+    image_url_host: Annotated[
+        tuple[str, ...],
+        Meta(description="Host from which images are fetched by URL, such as *.example.com; without any, none are."),
+    ] = ()
+    allow_private_urls: Annotated[
+        bool, Meta(description="Fetch from addresses that are not public too, where their host is allowed.")
+    ] = False
     request_timeout_s: Annotated[
         float, Meta(description="Seconds after which a request is given up with 504.", gt=0)
     ] = 300.0
@@ -196,7 +203,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _prepare(values: dict[str, Any], origin: str) -> dict[str, Any]:
     """Bring one source's values into the shape of `Settings`, and check them so that an error can name the source."""
     prepared = dict(values)
-    for name in ("cors_origin", "api_key", "api_key_sha256", "model"):
+    for name in ("cors_origin", "api_key", "api_key_sha256", "image_url_host", "model"):
         if isinstance(value := prepared.get(name), str):
             parts = [part.strip() for part in value.split(",")]
             # an empty key is refused below; an empty part of another list is only a comma too many

@@ -18,6 +18,8 @@ Bytes = npt.NDArray[np.int8] | npt.NDArray[np.uint8]
 Precision = Literal["float", "int8", "uint8", "binary", "ubinary"]
 SPREAD = 8
 """The largest number that int8 holds, in root mean squares of a vector's numbers; 16 steps are one of them."""
+COMPARED_TOGETHER = 1024
+"""Tokens of a document that are compared with a query at a time."""
 
 
 def shorten(vector: Vector, dimensions: int | None) -> Vector:
@@ -43,7 +45,10 @@ def late_interaction(query: Floats, document: Floats) -> float:
     """
     if not len(query) or not len(document):
         return 0.0
-    return float((query @ document.T).max(axis=1).mean())
+    largest = np.full(len(query), -1.0, dtype=np.float32)
+    for start in range(0, len(document), COMPARED_TOGETHER):  # two long texts' cosines together would fill the memory
+        np.maximum(largest, (query @ document[start : start + COMPARED_TOGETHER].T).max(axis=1), out=largest)
+    return float(largest.mean())
 
 
 def unit_rows(rows: npt.NDArray[np.floating]) -> Floats:

@@ -140,6 +140,23 @@ def test_the_answer_does_not_depend_on_the_other_documents() -> None:
     assert scores(together) == [one.ranked[0].score for one in alone]
 
 
+def test_callers_in_one_batch_keep_their_own_queries() -> None:
+    """Documents of several calls travel together; each is compared with the query of its call."""
+    calls = [RankCall("m", question, passages) for question, passages in QUESTIONS[:8]]
+    alone = ask(MINILM, *calls)
+
+    async def scenario() -> None:
+        engine = LocalEngine([MINILM], LIMITS, Metrics())
+        await engine.start()
+        try:
+            together = await asyncio.gather(*(rank(engine, call) for call in calls))
+        finally:
+            await engine.stop()
+        assert [one.ranked for one in together] == [one.ranked for one in alone]
+
+    asyncio.run(scenario())
+
+
 def test_vectors_alone_are_compared_by_cosine() -> None:
     """With a model that has nothing else. A negative cosine is 0, unless raw scores are asked for."""
     documents = ["a", "b", "query", "c"]

@@ -51,7 +51,7 @@ def ask(backend: Backend, wanted: Arrays) -> Sequence[Item]:
         assert outputs == Output.TOKENS
         roles: Sequence[Role] = ("query", "document")
         return [Text(text, role, outputs) for role in roles for text in TEXTS]
-    assert (Output.SPARSE in outputs) == ("terms" in wanted)
+    assert backend.facts.sparse_head == ("terms" in wanted)
     return [Text(text, outputs=outputs) for text in TEXTS]
 
 

@@ -13,8 +13,8 @@ from tests.robustness.running import metric
 from tests.server import Server
 from tests.wire.exchange import get
 
-from .values import ANY_BYTES, ANY_JSON, GOOD, NEARLY_BODIES, encode
-from .wire import PATHS, ROUTES, TOKEN, Wire, check
+from .values import ANY_BYTES, ANY_JSON, GOOD, NEARLY_BODIES, NEARLY_RANKINGS, NEARLY_SERVICES, encode
+from .wire import PATHS, RANKING, ROUTES, SERVICES, TOKEN, Wire, check, check_ranking
 
 bounded = partial(
     settings,
@@ -74,7 +74,7 @@ FINE = {
 def test_no_route_is_forgotten(fuzzed: Server) -> None:
     """The routes of these tests are all the POST routes that the server describes."""
     paths = get(fuzzed, "/openapi.json").json()["paths"]
-    assert {path for path, row in paths.items() if "post" in row} == ROUTES.keys()
+    assert {path for path, row in paths.items() if "post" in row} == {*ROUTES, *RANKING, *SERVICES}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -110,6 +110,48 @@ def test_nearly_right(wire: Wire, path: str, body: bytes) -> None:
 def test_any_bytes(wire: Wire, path: str, body: bytes) -> None:
     """Bytes that are not JSON, or nearly, or in another encoding."""
     check(path, wire.send(path, body, TOKEN))
+
+
+@pytest.mark.parametrize("path", RANKING)
+@pytest.mark.parametrize("body", NASTY.values(), ids=list(NASTY))
+def test_nasty_to_ranking(wire: Wire, path: str, body: bytes) -> None:
+    """What is wrong for an embedding is wrong for these too; a name of any length is that of no model."""
+    assert check_ranking(path, wire.send(path, body, {})) in (400, 404, 422)
+
+
+@bounded(max_examples=80)
+@given(path=st.sampled_from(RANKING), value=ANY_JSON)
+def test_any_json_to_ranking(wire: Wire, path: str, value: Any) -> None:
+    """A JSON value of any kind."""
+    check_ranking(path, wire.send(path, encode(value), {}))
+
+
+@bounded(max_examples=200)
+@given(path=st.sampled_from(RANKING), body=NEARLY_RANKINGS)
+def test_nearly_right_to_ranking(wire: Wire, path: str, body: bytes) -> None:
+    """Fields of all the dialects that share the paths, with right and wrong values in any mixture."""
+    check_ranking(path, wire.send(path, body, {}))
+
+
+@pytest.mark.parametrize("path", SERVICES.values())
+@pytest.mark.parametrize("body", NASTY.values(), ids=list(NASTY))
+def test_nasty_to_services(wire: Wire, path: str, body: bytes) -> None:
+    """What is wrong for an embedding is wrong for the platform's other services."""
+    assert check(path, wire.send(path, body, {})) == 400
+
+
+@bounded(max_examples=80)
+@given(path=st.sampled_from(list(SERVICES.values())), value=ANY_JSON)
+def test_any_json_to_services(wire: Wire, path: str, value: Any) -> None:
+    """A JSON value of any kind."""
+    check(path, wire.send(path, encode(value), {}))
+
+
+@bounded(max_examples=200)
+@given(path=st.sampled_from(list(SERVICES.values())), body=NEARLY_SERVICES)
+def test_nearly_right_to_services(wire: Wire, path: str, body: bytes) -> None:
+    """Fields of all of them, with right and wrong values in any mixture."""
+    check(path, wire.send(path, body, {}))
 
 
 def test_nothing_is_left(fuzzed: Server, wire: Wire) -> None:

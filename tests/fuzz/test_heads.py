@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from .test_bodies import bounded
 from .values import ANY_TEXT, GOOD
-from .wire import PATHS, VENDORS, Wire, check, escape
+from .wire import OWN_FORMS, PATHS, VENDORS, Wire, check, check_ranking, escape
 
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30)
 FRAMING = {"host", "content-length", "transfer-encoding", "connection", "upgrade"}
@@ -89,5 +89,7 @@ def test_any_path(wire: Wire, method: str, prefix: str, segments: list[str], que
         assert answer.body == b""
     elif answer.status == 200:
         assert answer.body
+    elif path.startswith(tuple(OWN_FORMS)):
+        check_ranking(path, answer)
     else:
         check(path if path.startswith(VENDORS) else "/", answer)

@@ -45,6 +45,58 @@ def encode_raw(value: Any) -> bytes:
 GOOD = encode({"model": "fake", "input": ["a", "b"], "input_type": "query"})
 NEARLY_BODIES = st.builds(encode, NEARLY) | st.builds(encode_raw, NEARLY)
 
+SEVERAL = st.lists(ANY_TEXT | st.just("a good text"), max_size=6) | st.lists(ANY_JSON, max_size=3)
+OPTION = st.booleans() | st.none() | ANY_JSON
+COUNT = st.integers(-2, 6) | BIG | ANY_JSON
+RANKED = {
+    "query": ANY_TEXT | ANY_JSON,
+    "documents": SEVERAL | st.lists(st.fixed_dictionaries({"text": ANY_TEXT}), max_size=3) | ANY_JSON,
+    "texts": SEVERAL | ANY_JSON,
+    "text_1": ANY_TEXT | SEVERAL,
+    "text_2": ANY_TEXT | SEVERAL,
+    "input": INPUTS,
+    "inputs": ANY_TEXT | SEVERAL | st.lists(st.lists(ANY_TEXT, max_size=3), max_size=3),
+    "top_n": COUNT,
+    "priority": COUNT,
+    "max_tokens_per_doc": COUNT,
+    "model": st.just("fake") | st.none() | ANY_TEXT | ANY_JSON,
+    "raw_scores": OPTION,
+    "return_documents": OPTION,
+    "return_text": OPTION,
+    "truncate": OPTION,
+    "use_activation": OPTION,
+    "rank_fields": st.just(["text"]) | ANY_JSON,
+    "instruction": ANY_TEXT | ANY_JSON,
+    "truncation_direction": st.sampled_from(["right", "LEFT", None]) | ANY_JSON,
+}
+RIGHT_RANKED = {"query": st.just("a"), "documents": st.lists(ANY_TEXT, min_size=1, max_size=3)}
+NEARLY_RANKINGS = st.builds(
+    encode,
+    st.fixed_dictionaries({}, optional=RANKED)
+    | st.fixed_dictionaries(
+        RIGHT_RANKED, optional={name: values for name, values in RANKED.items() if name not in RIGHT_RANKED}
+    ),
+)
+
+
+ELEMENT = st.fixed_dictionaries({}, optional={"text": ANY_TEXT | ANY_JSON, "image": ANY_TEXT | ANY_JSON})
+URLS = ("http://127.0.0.1/", "data:image/png;base64,AAAA", "data:,", "AAAA", "https://")
+PICTURE = st.fixed_dictionaries({"image": st.sampled_from(URLS)})
+NEARLY_SERVICES = st.builds(
+    encode,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "input": INPUTS | SEVERAL | st.lists(ELEMENT | PICTURE, max_size=3),
+            "input_type": st.sampled_from(["query", "document"]) | ANY_JSON,
+            "return_token": OPTION,
+            "query": ANY_TEXT | ELEMENT | PICTURE | ANY_JSON,
+            "docs": SEVERAL | st.lists(ELEMENT | PICTURE, max_size=3) | ANY_JSON,
+            "options": st.just({"raw_scores": True}) | ANY_JSON,
+        },
+    ),
+)
+
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:

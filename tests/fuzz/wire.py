@@ -22,7 +22,16 @@ ROUTES = {
     "/v3/openapi/deployments/{deployment_id}/predict": "/v3/openapi/deployments/fuzzed/predict",
     "/v3/openapi/{deployment_id}": "/v3/openapi/fuzzed",
 }
-"""Every POST route as the OpenAPI document writes it, and a path of it that this server has."""
+"""Every POST route of embeddings as the OpenAPI document writes it, and a path of it that this server has."""
+RANKING = ("/v1/rerank", "/rerank", "/v2/rerank", "/v1/score", "/score", "/v1/classify", "/classify", "/predict")
+"""The other POST routes."""
+SERVICES = {
+    f"/v3/openapi/workspaces/{{workspace}}/{kind}/{{service_id}}": f"/v3/openapi/workspaces/default/{kind}/fake"
+    for kind in ("text-sparse-embedding", "ranker", "multi-modal-embedding", "multi-modal-reranker")
+}
+"""The platform's services beside text embedding, in the same way."""
+OWN_FORMS = {"/v2/": ["id", "message"], "/predict": ["error", "error_type"], "/classify": ["error"]}
+"""The keys of a refusal below each path that has one dialect, where that is none of the two of the embeddings."""
 PATHS = list(ROUTES.values())
 VENDORS = ("/v3/openapi", "/compatible-mode")
 TOKEN = {"Token": "a-token"}
@@ -71,6 +80,16 @@ def check(path: str, answer: Answer) -> int:
         assert isinstance(answer.json(), dict)
     else:
         (vendor_refusal if path.startswith(VENDORS) else openai_refusal)(answer, answer.status)
+    return answer.status
+
+
+def check_ranking(path: str, answer: Answer) -> int:
+    """The same for the routes of ranking, where a body chooses the dialect."""
+    assert answer.status < 500, (answer.status, answer.body[:500])
+    if answer.status != 200:
+        own = next((form for prefix, form in OWN_FORMS.items() if path.startswith(prefix)), None)
+        form = list(answer.json())
+        assert form in ([own] if own else [["error"], ["error", "error_type"]]), answer.body[:500]
     return answer.status
 
 

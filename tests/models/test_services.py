@@ -60,8 +60,16 @@ def test_hint_is_a_configuration_that_reads(service: Service) -> None:
 
 def test_hint_for_what_this_version_does_not_serve() -> None:
     """A known id of another task is named as that."""
-    assert deploy_hint(SERVICES["ops-text-reranker-001"]) == (
-        "'ops-text-reranker-001' is a service for rerank, which this version does not serve."
+    assert deploy_hint(SERVICES["ops-embedding-dim-reduction-001"]) == (
+        "'ops-embedding-dim-reduction-001' is a service for reduction, which this version does not serve."
+    )
+
+
+def test_hint_for_images() -> None:
+    """No bundled model reads them: the hint names one to fetch."""
+    assert deploy_hint(SERVICES["ops-m2-encoder"]) == (
+        'Deploy it with a [[model]] block of name = "ops-m2-encoder" and source = "openai/clip-vit-large-patch14", '
+        "stand_in = true; embedway pull openai/clip-vit-large-patch14 fetches it."
     )
 
 

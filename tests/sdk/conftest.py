@@ -13,7 +13,9 @@ import pytest
 
 from tests.clients.venvs import ensure
 from tests.server import Server, serving
-from tests.wire.configs import STAND_IN, TOKEN
+from tests.tiny import case
+from tests.tiny.pictures import PICTURES as FILES
+from tests.wire.configs import PICTURES, RANKING, STAND_IN, TOKEN
 from tests.wire.exchange import KEY
 
 SCRIPTS = Path(__file__).parents[1] / "clients"
@@ -36,9 +38,9 @@ def run_client(group: str, *arguments: str, env: dict[str, str] | None = None) -
     return ended.stdout
 
 
-def report(group: str, *arguments: str) -> dict[str, Any]:
-    """Run the script of a group and return its report."""
-    printed = run_client(group, str(SCRIPTS / f"use_{group}.py"), *arguments)
+def report(group: str, *arguments: str, script: str = "") -> dict[str, Any]:
+    """Run the script of a group, or another one in its environment, and return its report."""
+    printed = run_client(group, str(SCRIPTS / f"use_{script or group}.py"), *arguments)
     return dict(json.loads(printed.splitlines()[-1]))
 
 
@@ -91,3 +93,47 @@ def searchplat_report(served: Server) -> dict[str, Any]:
 def lone_searchplat_report(lone: Server) -> dict[str, Any]:
     """What the AI Search client reports of a keyless server, where any key will do."""
     return report("searchplat", lone.url.removeprefix("http://"), "OS-any", TOKEN)
+
+
+@pytest.fixture(scope="session")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an API key, the bundled model, a tiny cross-encoder and a tiny classifier."""
+    folder = tmp_path_factory.mktemp("ranked")
+    for name in ("scorer-bert", "classifier", "bge-m3"):
+        (folder / name).mkdir()
+        case.load(name).write(folder / name)
+    with serving(folder, "--api-key", KEY, config=RANKING.format(folder=folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cohere_report(ranked: Server) -> dict[str, Any]:
+    """What Cohere's client reports."""
+    return report("cohere", ranked.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def infinity_ranking_report(ranked: Server) -> dict[str, Any]:
+    """What `infinity_client` reports of rerank and classify."""
+    return report("infinity", ranked.url, KEY, script="infinity_ranking")
+
+
+@pytest.fixture(scope="session")
+def huggingface_report(ranked: Server) -> dict[str, Any]:
+    """What the hub's `InferenceClient` reports."""
+    return report("huggingface", ranked.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def pictures_report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the platform's client reports of texts and images, from a server with a tiny CLIP."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "clip").mkdir()
+    case.load("clip").write(folder / "clip")
+    files = folder / "files"
+    files.mkdir()
+    (files / "wide.png").write_bytes(FILES["wide"])
+    (files / "tall.jpg").write_bytes(FILES["large"])
+    with serving(folder, "--api-key", KEY, config=PICTURES.format(folder=folder)) as server:
+        endpoint = server.url.removeprefix("http://")
+        return report("searchplat", endpoint, KEY, TOKEN, str(files), script="searchplat_images")

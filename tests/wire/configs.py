@@ -66,3 +66,21 @@ name = "multi"
 source = "{{folder}}/bge-m3"
 dtype = "fp32"
 """
+
+PICTURES = """
+[[model]]
+name = "clip"
+source = "{folder}/clip"
+aliases = ["ops-m2-encoder", "ops-mm-reranker-001"]
+stand_in = true
+
+[[model]]
+name = "all-MiniLM-L6-v2"
+source = "all-MiniLM-L6-v2"
+
+[[deployment]]
+id = "dep-pictures"
+model = "clip"
+task = "multimodal"
+token = "DEPLOY-TOKEN"
+"""

@@ -9,7 +9,7 @@ import pytest
 from tests.server import Server, serving
 from tests.tiny import case
 
-from .configs import KEYED, RANKING, STAND_IN
+from .configs import KEYED, PICTURES, RANKING, STAND_IN
 
 
 @pytest.fixture(scope="session")
@@ -41,4 +41,14 @@ def ranking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         (folder / name).mkdir()
         case.load(name).write(folder / name)
     with serving(folder, config=RANKING.format(folder=folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A keyless server with a tiny CLIP under the vendor's ids, and a deployment of it."""
+    folder = tmp_path_factory.mktemp("pictured")
+    (folder / "clip").mkdir()
+    case.load("clip").write(folder / "clip")
+    with serving(folder, config=PICTURES.format(folder=folder)) as server:
         yield server

@@ -12,7 +12,7 @@ import pytest
 from tests.server import Server, serving
 
 from .configs import MODEL
-from .errors import openai_refusal, vendor_refusal
+from .errors import cohere_refusal, infinity_refusal, openai_refusal, tei_refusal, vendor_refusal
 from .exchange import announce, get, post, send_bytes
 
 LONG = "word " * 250
@@ -61,6 +61,41 @@ def test_queue_is_full(strict: Server) -> None:
     assert (vendor_refusal(answers[1], 429).code or "").split(".")[0] == "Throttling"
     assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in answers)
     assert post(strict, OPENSEARCH, INPUT).status == 200
+
+
+def test_queue_is_full_for_rerank(strict: Server) -> None:
+    """The same, in the words of each dialect that ranks."""
+    body = {"query": "a", "documents": ["hi"]}
+    with busy(strict):
+        jina, cohere = (post(strict, path, body) for path in ("/v1/rerank", "/v2/rerank"))
+        infinity = post(strict, "/rerank", {**body, "raw_scores": False})
+        tei = post(strict, "/rerank", {"query": "a", "texts": ["hi"]})
+    openai_refusal(jina, 429)
+    cohere_refusal(cohere, 429)
+    infinity_refusal(infinity, 429)
+    assert tei_refusal(tei, 429).code == "Overloaded"
+    assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in (jina, cohere, infinity, tei))
+    assert post(strict, "/rerank", body).status == 200
+
+
+def test_body_too_large_for_rerank(strict: Server) -> None:
+    """413 in the words of the path's first dialect: nobody has read whose body it is."""
+    body = {"query": "a", "texts": ["a" * 200_000]}
+    openai_refusal(post(strict, "/rerank", body), 413)
+    cohere_refusal(post(strict, "/v2/rerank", body), 413)
+    tei_refusal(post(strict, "/predict", {"inputs": "a" * 200_000}), 413)
+
+
+def test_document_too_long(strict: Server) -> None:
+    """With --truncation error a text above the model's limit is refused, and named."""
+    long = "word " * 270
+    refusal = openai_refusal(post(strict, "/rerank", {"query": "a", "documents": ["a", long]}), 400)
+    assert refusal.param == "documents[1]"
+    assert "query" in cohere_refusal(post(strict, "/v2/rerank", {"query": long, "documents": ["a"]}), 400).message
+    assert "texts[1]" in tei_refusal(post(strict, "/rerank", {"query": "a", "texts": ["a", long]}), 422).message
+    score = {"text_1": ["a", "b"], "text_2": ["a", long]}
+    assert openai_refusal(post(strict, "/score", score), 400).param == "text_2[1]"
+    assert openai_refusal(post(strict, "/score", {"text_1": long, "text_2": "a"}), 400).param == "text_1"
 
 
 def test_stats_show_a_busy_model(strict: Server) -> None:

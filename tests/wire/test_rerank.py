@@ -156,7 +156,7 @@ def test_the_reranker_answers_where_no_model_is_named(ranking: Server) -> None:
 
 
 def test_what_has_no_effect_is_named(plain: Server) -> None:
-    """In a header; a cross-encoder is given the instruction."""
+    """In a header."""
     answer = post(plain, "/v2/rerank", {**BODY, "instruction": "find facts", "max_tokens_per_doc": 100})
     assert answer.headers["x-embedway-ignored"] == "instruction, max_tokens_per_doc"
     assert post(plain, "/v2/rerank", BODY).headers["x-embedway-ignored"] is None

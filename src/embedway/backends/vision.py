@@ -47,6 +47,9 @@ class VisionBackend:
             return self._reader.read_image(item)
         raise InvalidInput("This model embeds texts and images; it scores no pairs.")
 
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        return self._reader.spell(ids)
+
     def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
         outputs: list[Outputs] = [Outputs()] * len(batch)
         for tower in TOWERS:

@@ -36,6 +36,7 @@ _EXPOSED = [
     "x-embedway-truncated",
     "x-embedway-ignored",
     "x-embedway-ranker",
+    "x-embedway-sparse",
     "x-embedway-stand-in",
 ]
 

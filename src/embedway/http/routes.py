@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
-from embedway.http.dialects import cohere, embed, infinity, jina, services, tei, vllm
+from embedway.http.dialects import cohere, embed, infinity, jina, multimodal, services, tei, vllm
 from embedway.http.dialects.base import Dialect
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
 from embedway.http.dialects.embeddings import Embeddings, EmbeddingsBody, EmbeddingsReply
@@ -18,8 +19,10 @@ from embedway.http.dialects.opensearch import (
     TextEmbeddingBody,
     TextEmbeddingReply,
 )
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.operation import Operation
+from embedway.models.images import LIMITS
 from embedway.settings import Settings
 
 OPENAI = OpenAI()
@@ -50,18 +53,20 @@ def dialect_of(path: str) -> Dialect:
 def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     """All operations, those of a more special path first; of those that share a path its owner first."""
     ranking = Ranking(engine, settings.request_timeout_s)
+    pictures = Pictures(Egress(EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)))
     return [
-        *_openai(engine, settings),
-        *_cohere(engine, settings),
+        *_openai(engine, settings, pictures),
+        *_cohere(engine, settings, pictures),
         *_rerank(ranking),
         *_infinity(engine, settings, ranking),
         *_tei(engine, settings, ranking),
-        *_opensearch(engine, settings, ranking),
+        *_opensearch(engine, settings, ranking, pictures),
         *_services(engine, settings, ranking),
+        *_multimodal(engine, settings, pictures),
     ]
 
 
-def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
+def _openai(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[Operation]:
     models = Models(engine)
     return [
         Operation(
@@ -69,7 +74,7 @@ def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
             dialect=OPENAI,
             method="POST",
             paths=("/v1/embeddings", "/embeddings"),
-            answer=Embeddings(engine, settings.request_timeout_s),
+            answer=Embeddings(engine, pictures, settings.request_timeout_s),
             summary="Embed one text or a list of texts (OpenAI, Infinity, Jina)",
             body_type=EmbeddingsBody,
             reply_type=EmbeddingsReply,
@@ -96,7 +101,7 @@ def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
     ]
 
 
-def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[Operation]:
+def _opensearch(engine: Engine, settings: Settings, ranking: Ranking, pictures: Pictures) -> Sequence[Operation]:
     return [
         Operation(
             name="GetTextEmbedding",
@@ -114,7 +119,7 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequenc
             dialect=OPENSEARCH,
             method="POST",
             paths=("/compatible-mode/v1/embeddings", "/compatible-mode/v1/chat/embeddings"),
-            answer=CompatibleEmbeddings(engine, settings.request_timeout_s),
+            answer=CompatibleEmbeddings(engine, pictures, settings.request_timeout_s),
             summary="OpenAI-compatible text embedding (AI Search Open Platform)",
             body_type=EmbeddingsBody,
             reply_type=CompatibleReply,
@@ -125,8 +130,8 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequenc
             dialect=OPENSEARCH,
             method="POST",
             paths=("/v3/openapi/deployments/{deployment_id}/predict", "/v3/openapi/{deployment_id}"),
-            answer=Predict(engine, ranking, settings.deployment, settings.request_timeout_s),
-            summary="Custom deployment: text embedding or reranking (AI Search Open Platform)",
+            answer=Predict(engine, ranking, pictures, settings.deployment, settings.request_timeout_s),
+            summary="Custom deployment: text embedding, reranking, texts and images (AI Search Open Platform)",
             body_type=PredictBody,
             reply_type=PredictReply,
             example={"input": _TEXTS, "input_type": "document"},
@@ -134,8 +139,8 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking) -> Sequenc
     ]
 
 
-def _cohere(engine: Engine, settings: Settings) -> Sequence[Operation]:
-    answer = embed.Embed(engine, settings.request_timeout_s)
+def _cohere(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[Operation]:
+    answer = embed.Embed(engine, pictures, settings.request_timeout_s)
     example = {"model": "all-MiniLM-L6-v2", "texts": _TEXTS, "input_type": "search_document"}
     return [
         Operation(
@@ -278,5 +283,33 @@ def _services(engine: Engine, settings: Settings, ranking: Ranking) -> Sequence[
             body_type=services.RankerBody,
             reply_type=services.RankerReply,
             example={"query": _QUERY, "docs": _DOCUMENTS},
+        ),
+    ]
+
+
+def _multimodal(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[Operation]:
+    element = {"text": _TEXTS[1]}
+    return [
+        Operation(
+            name="GetMultiModalEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/multi-modal-embedding/{service_id:path}",),
+            answer=multimodal.MultimodalEmbedding(engine, pictures, settings.request_timeout_s),
+            summary="Vectors of texts and images by service id (AI Search Open Platform)",
+            body_type=multimodal.MultimodalBody,
+            reply_type=multimodal.MultimodalReply,
+            example={"input": [element]},
+        ),
+        Operation(
+            name="GetMultiModalReranker",
+            dialect=OPENSEARCH_DOCS,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/multi-modal-reranker/{service_id:path}",),
+            answer=multimodal.MultimodalRanker(engine, pictures, settings.request_timeout_s),
+            summary="Order texts and images by how well they answer a text or an image (AI Search Open Platform)",
+            body_type=multimodal.MultimodalRankerBody,
+            reply_type=multimodal.MultimodalRankerReply,
+            example={"query": element, "docs": [element]},
         ),
     ]

@@ -40,14 +40,14 @@ class Service:
 
 def deploy_hint(service: Service) -> str:
     """One sentence on how to deploy the service, or on why this version cannot."""
-    if service.task not in ("embedding", "sparse", "rerank"):
+    if service.task == "reduction":
         return f"'{service.id}' is a service for {service.task}, which this version does not serve."
     source = service.weights or next(iter(service.stand_ins), "<folder>")
     stand_in = ", stand_in = true" if service.weights is None else ""
-    return (
-        f'Deploy it with a [[model]] block of name = "{service.id}" and source = "{source}"{stand_in}, '
-        "or try it with the bundled model: embedway serve --stand-in."
-    )
+    block = f'Deploy it with a [[model]] block of name = "{service.id}" and source = "{source}"{stand_in}'
+    if "multimodal" in service.task:
+        return f"{block}; embedway pull {source} fetches it."
+    return f"{block}, or try it with the bundled model: embedway serve --stand-in."
 
 
 def weights_of(service: Service) -> str:
@@ -162,6 +162,7 @@ _FURTHER = (
         qps=10,
         weights=None,  # by its name and length the M2 encoder of 0.4 billion parameters, which needs code of its own
         certainty="stand_in",
+        stand_ins=("openai/clip-vit-large-patch14",),
     ),
     Service(
         id="ops-m2-encoder-large",
@@ -172,6 +173,7 @@ _FURTHER = (
         qps=10,
         weights=None,
         certainty="stand_in",
+        stand_ins=("laion/CLIP-ViT-H-14-laion2B-s32B-b79K",),
     ),
     Service(
         id="ops-gme-qwen2-vl-2b-instruct",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -219,6 +219,10 @@ class VisionReader:
                 "they do not belong together."
             )
         self._filling = self._texts.id_of(recipe.filling) if recipe.filling is not None else None
+
+    def spell(self, ids: Sequence[int]) -> Sequence[str]:
+        """Each token as text."""
+        return self._texts.spell(ids)
 
     def read_text(self, item: Text) -> Features:
         """Tokens as the text tower takes them. Raises `InvalidInput` for a text too long where that is refused."""

@@ -14,7 +14,9 @@ import orjson
 from embedway.access.keys import check_token
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput, ModelNotFound
-from embedway.http.dialects.opensearch import VectorRow, read_items, vector_rows
+from embedway.http.dialects.multimodal import Element, read_elements
+from embedway.http.dialects.opensearch import read_items, vector_rows
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.dialects.services import check_documents
 from embedway.http.exchange import Exchange
@@ -25,19 +27,31 @@ MAX_INPUTS = 16
 
 
 class PredictBody(msgspec.Struct):
-    """What is needed depends on the deployment: `input` for text embedding, `query` and `docs` for reranking."""
+    """What is needed depends on the deployment: `input` for text embedding, `query` and `docs` for reranking, `type`
+    and `data` for multimodal embedding.
+    """
 
     input: str | list[str] | None = None
     input_type: str | None = None
     dimension: int | None = None
     query: str | list[str] | None = None
     docs: list[str] | None = None
+    type: str | None = None
+    data: list[str] | None = None
+
+
+class TypedRow(msgspec.Struct, omit_defaults=True):
+    """`type` is said by multimodal deployments."""
+
+    index: int
+    embedding: list[float]
+    type: str | None = None
 
 
 class PredictReply(msgspec.Struct, omit_defaults=True):
     """`embeddings` or `scores`, by the deployment's kind."""
 
-    embeddings: list[VectorRow] = []
+    embeddings: list[TypedRow] = []
     scores: list[float] = []
 
 
@@ -45,10 +59,16 @@ class Predict:
     """POST /v3/openapi/deployments/{deployment_id}/predict."""
 
     def __init__(
-        self, engine: Engine, ranking: Ranking, deployments: Sequence[Deployment], request_timeout_s: float
+        self,
+        engine: Engine,
+        ranking: Ranking,
+        pictures: Pictures,
+        deployments: Sequence[Deployment],
+        request_timeout_s: float,
     ) -> None:
         self._engine = engine
         self._ranking = ranking
+        self._pictures = pictures
         self._deployments = {deployment.id: deployment for deployment in deployments}
         self._timeout_s = request_timeout_s
 
@@ -56,6 +76,8 @@ class Predict:
         deployment = self._deployment(exchange)
         if deployment.task == "rerank":
             return await self._rank(exchange, deployment, body)
+        if deployment.task == "multimodal":
+            return await self._embed_mixed(exchange, deployment, body)
         return await self._embed(exchange, deployment, body)
 
     async def _embed(self, exchange: Exchange, deployment: Deployment, body: PredictBody) -> bytes:
@@ -71,6 +93,24 @@ class Predict:
         result = await self._engine.embed(call)
         exchange.note(result)
         return orjson.dumps({"embeddings": vector_rows(result)}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    async def _embed_mixed(self, exchange: Exchange, deployment: Deployment, body: PredictBody) -> bytes:
+        """A request is of texts or of images, not of both."""
+        if body.type not in ("text", "image"):
+            raise InvalidInput("This deployment embeds texts and images: type must be text or image.", "$.type")
+        if not 1 <= len(body.data or ()) <= MAX_INPUTS:
+            raise InvalidInput(f"data must hold 1 to {MAX_INPUTS} texts or images.", "$.data")
+        elements = [Element(text=one) if body.type == "text" else Element(image=one) for one in body.data or ()]
+        call = EmbedCall(
+            model=deployment.model,
+            items=await read_elements(self._pictures, elements, "$.data"),
+            flow=exchange.caller.flow,
+            deadline_s=exchange.deadline_s(self._timeout_s),
+        )
+        result = await self._engine.embed(call)
+        exchange.note(result)
+        rows = [row | {"type": body.type} for row in vector_rows(result)]
+        return orjson.dumps({"embeddings": rows}, option=orjson.OPT_SERIALIZE_NUMPY)
 
     async def _rank(self, exchange: Exchange, deployment: Deployment, body: PredictBody) -> bytes:
         """Bare scores in the order of `docs`. The document's table has `query` as a list, its sample as a string."""

@@ -15,10 +15,10 @@ import orjson
 
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput
-from embedway.http.dialects.embeddings import read_image
 from embedway.http.dialects.forms import Form, write_rows
 from embedway.http.dialects.jina import ApiVersion
 from embedway.http.dialects.openai import MAX_INPUTS
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
 from embedway.types import EmbedCall, EmbedResult, Image, Priority, Role, Text
@@ -45,7 +45,7 @@ class Content(msgspec.Struct):
 
 
 class EmbedBody(msgspec.Struct):
-    """One of `texts`, `images` (data URIs) and `inputs`. `input_type` may be left out: search_document."""
+    """One of `texts`, `images` (data URIs, base64, URLs) and `inputs`. Without `input_type` they are documents."""
 
     texts: list[str] | None = None
     images: list[str] | None = None
@@ -105,8 +105,9 @@ class EmbedReplyV1(msgspec.Struct):
 class Embed:
     """POST /v2/embed. A `priority` above 0, Cohere's highest, lets other callers go first."""
 
-    def __init__(self, engine: Engine, request_timeout_s: float) -> None:
+    def __init__(self, engine: Engine, pictures: Pictures, request_timeout_s: float) -> None:
         self._engine = engine
+        self._pictures = pictures
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: EmbedBody) -> bytes:
@@ -115,7 +116,7 @@ class Embed:
 
     async def ask(self, exchange: Exchange, body: EmbedBody) -> EmbedResult:
         """The engine's answer. Raises `InvalidInput` in the body's own names."""
-        name, items = read_items(body)
+        name, items = await read_items(self._pictures, body)
         call = EmbedCall(
             model=choose_model(self._engine, body.model, "embedding"),
             items=items,
@@ -151,7 +152,7 @@ class EmbedV1:
         return write(exchange, "1", whole, await self._embed.ask(exchange, whole), body.embedding_types)
 
 
-def read_items(body: EmbedBody) -> tuple[str, Sequence[Text | Image]]:
+async def read_items(pictures: Pictures, body: EmbedBody) -> tuple[str, Sequence[Text | Image]]:
     """The field that holds the inputs, and the items. Raises `InvalidInput` for more than one such field or none, no
     inputs, too many, an empty one, a damaged image.
     """
@@ -167,7 +168,7 @@ def read_items(body: EmbedBody) -> tuple[str, Sequence[Text | Image]]:
     if body.input_type == "image" and name == "texts":
         raise InvalidInput("input_type image goes with images or inputs, not with texts.", "$.input_type")
     role = ROLES.get(body.input_type or "search_document", "document")
-    return name, [_item(one, role, f"$.{name}[{index}]", name) for index, one in enumerate(inputs)]
+    return name, [await _item(pictures, one, role, f"$.{name}[{index}]", name) for index, one in enumerate(inputs)]
 
 
 def write(
@@ -189,10 +190,10 @@ def write(
     return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _item(given: str | Content, role: Role, field: str, name: str) -> Text | Image:
+async def _item(pictures: Pictures, given: str | Content, role: Role, field: str, name: str) -> Text | Image:
     if isinstance(given, str):
         if name == "images":
-            return read_image(given, field)
+            return await pictures.read(given, field)
         if not given:
             raise InvalidInput("texts must not hold an empty string.", field)
         return Text(given, role)
@@ -200,7 +201,7 @@ def _item(given: str | Content, role: Role, field: str, name: str) -> Text | Ima
         raise InvalidInput("An input takes one part, a text or an image: no model here joins several.", field)
     part = given.content[0]
     if part.type == "image_url" and part.image_url is not None:
-        return read_image(part.image_url.url, f"{field}.content[0].image_url.url")
+        return await pictures.read(part.image_url.url, f"{field}.content[0].image_url.url")
     if part.type == "text" and part.text:
         return Text(part.text, role)
     raise InvalidInput(f"A part of type {part.type} needs a {part.type} that is not empty.", f"{field}.content[0]")

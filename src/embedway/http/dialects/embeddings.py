@@ -19,9 +19,9 @@ from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput
 from embedway.http.dialects.forms import Form, write_rows
 from embedway.http.dialects.openai import MAX_INPUTS, ROLES, TokenUsage, read_texts
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
-from embedway.models.images import parse_base64, parse_data_uri
 from embedway.types import EmbedCall, EmbedResult, Image, Output, Outputs, Role, Text
 from embedway.vectors import Floats, unit_rows
 
@@ -32,7 +32,7 @@ SYMMETRIC = ("text-matching", "classification", "clustering", "separation")
 
 
 class InputObject(msgspec.Struct):
-    """Jina's way of giving an input: one of the two. `image` is a data URI, or base64."""
+    """Jina's way of giving an input: one of the two. `image` is a URL, a data URI or base64."""
 
     text: str | None = None
     image: str | None = None
@@ -89,15 +89,16 @@ class EmbeddingsReply(msgspec.Struct):
 class Embeddings:
     """POST /v1/embeddings."""
 
-    def __init__(self, engine: Engine, request_timeout_s: float) -> None:
+    def __init__(self, engine: Engine, pictures: Pictures, request_timeout_s: float) -> None:
         self._engine = engine
+        self._pictures = pictures
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: EmbeddingsBody) -> bytes:
-        call = self.read(exchange, body, MAX_INPUTS)
+        call = await self.read(exchange, body, MAX_INPUTS)
         return write_embeddings({}, call.model, body, await self.ask(exchange, body, call))
 
-    def read(self, exchange: Exchange, body: EmbeddingsBody, max_inputs: int) -> EmbedCall:
+    async def read(self, exchange: Exchange, body: EmbeddingsBody, max_inputs: int) -> EmbedCall:
         """Wire struct to call. Raises `InvalidInput`."""
         if body.late_chunking:
             raise InvalidInput(
@@ -105,10 +106,12 @@ class Embeddings:
             )
         if body.embedding_type == []:
             raise InvalidInput("embedding_type must name at least one type, or be left out.", "$.embedding_type")
-        outputs, role = _outputs(body.outputs), _role(body)
+        model = choose_model(self._engine, body.model, "embedding")
+        outputs = _outputs(body.outputs)
+        items = await read_inputs(self._pictures, body.input, _role(body), max_inputs)
         return EmbedCall(
-            model=choose_model(self._engine, body.model, "embedding"),
-            items=[dataclasses.replace(item, outputs=outputs) for item in read_inputs(body.input, role, max_inputs)],
+            model=model,
+            items=[dataclasses.replace(item, outputs=outputs) for item in items],
             dimensions=body.dimensions or None,
             flow=exchange.caller.flow,
             deadline_s=exchange.deadline_s(self._timeout_s),
@@ -129,12 +132,15 @@ class Embeddings:
         return result
 
 
-def read_inputs(
-    given: str | InputObject | Sequence[str | int | Sequence[int] | InputObject], role: Role, max_inputs: int
+async def read_inputs(
+    pictures: Pictures,
+    given: str | InputObject | Sequence[str | int | Sequence[int] | InputObject],
+    role: Role,
+    max_inputs: int,
 ) -> Sequence[Text | Image]:
     """The items of `input`. Raises `InvalidInput` for none, too many, an empty one, token ids, a damaged image."""
     if isinstance(given, InputObject):
-        return [_item(given, role, "$.input")]
+        return [await _item(pictures, given, role, "$.input")]
     if isinstance(given, str) or not any(isinstance(one, InputObject) for one in given):
         return [Text(text, role) for text in read_texts(given, max_inputs)]  # type: ignore[arg-type]
     if len(given) > max_inputs:
@@ -142,18 +148,8 @@ def read_inputs(
     items: list[Text | Image] = []
     for index, one in enumerate(given):
         item = one if isinstance(one, InputObject) else InputObject(read_texts([one], 1)[0])
-        items.append(_item(item, role, f"$.input[{index}]"))
+        items.append(await _item(pictures, item, role, f"$.input[{index}]"))
     return items
-
-
-def read_image(text: str, field: str) -> Image:
-    """The file in a data URI, or in bare base64; `field` is its path. Raises `InvalidInput`."""
-    if text[:8].lower().startswith(("http://", "https://")):
-        raise InvalidInput("Images are not fetched from URLs: send the file as a data URI.", field)
-    try:
-        return Image(parse_data_uri(text) if text[:5].lower() == "data:" else parse_base64(text))
-    except InvalidInput as error:
-        raise InvalidInput(error.message, field) from error
 
 
 def write_embeddings(head: Mapping[str, Any], model: str, body: EmbeddingsBody, result: EmbedResult) -> bytes:
@@ -196,11 +192,11 @@ def _write(rows: Floats, body: EmbeddingsBody, whole: bool = False) -> Any:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _item(given: InputObject, role: Role, field: str) -> Text | Image:
+async def _item(pictures: Pictures, given: InputObject, role: Role, field: str) -> Text | Image:
     if given.text and given.image:
         raise InvalidInput("An input is a text or an image: no model here joins the two.", field)
     if given.image:
-        return read_image(given.image, f"{field}.image")
+        return await pictures.read(given.image, f"{field}.image")
     if not given.text:
         raise InvalidInput("An input needs a text or an image that is not empty.", field)
     return Text(given.text, role)
