@@ -147,8 +147,9 @@ async def read_inputs(
         raise InvalidInput(f"input must hold 1 to {max_inputs} inputs, not {len(given)}.", "$.input")
     items: list[Text | Image] = []
     for index, one in enumerate(given):
-        item = one if isinstance(one, InputObject) else InputObject(read_texts([one], 1)[0])
-        items.append(await _item(pictures, item, role, f"$.input[{index}]"))
+        if not isinstance(one, InputObject):
+            one = InputObject(one if isinstance(one, str) else read_texts([one], 1)[0])
+        items.append(await _item(pictures, one, role, f"$.input[{index}]"))
     return items
 
 
