@@ -39,11 +39,6 @@ OWN_FORMS = {
     "/predict": ["error", "error_type"],
     "/classify": ["error"],
 }
-    "/v2/": ["id", "message"],
-    "/v1/embed": ["id", "message"],
-    "/predict": ["error", "error_type"],
-    "/classify": ["error"],
-}
 """The keys of a refusal below each path that has one dialect, where that is none of the two of the embeddings."""
 PATHS = list(ROUTES.values())
 VENDORS = ("/v3/openapi", "/compatible-mode")
