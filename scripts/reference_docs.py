@@ -74,6 +74,8 @@ MODEL_KEYS = {
     "one is then allowed in `dimensions`. Default: what the model's files say.",
     "stand_in": "Allow it under a service id whose dimensions or limit differ; every answer then carries "
     "`x-embedway-stand-in`.",
+    "keep_alive_s": "Seconds unused after which it is unloaded; the next call loads it again and waits. 0: at once. "
+    "Default: the server's `keep_alive_s`.",
     "required": "Whether `/ready` waits for it, and whether the server ends when it cannot be served.",
 }
 
@@ -234,7 +236,8 @@ OPERATIONAL = {
     "/health": ('200 while the process answers: `{"status": "ok", "unix": …}`', "never"),
     "/ready": (
         "200 when every required model's thread is alive and warm, else 503: "
-        '`{"status": "ready", "models": [{"name": …, "ready": …, "required": …, "reason": …}]}`',
+        '`{"status": "ready", "models": [{"name": …, "ready": …, "required": …, "state": …, '
+        '"reason": …}]}`; a state is `loading`, `ready`, `idle` (ready too), `draining` or `failed`',
         "never",
     ),
     "/metrics": ("Prometheus's text format", "with `--protect-metrics`"),
@@ -303,6 +306,8 @@ LABELS = {
     "model": "Name of the model, never an alias.",
     "phase": "`prepare`: tokenizing; `queue`: waiting for a batch; `run`: the pass. Of the call's slowest text.",
     "reason": "Embedway's own code of the error, first column in [errors](errors.md).",
+    "cause": "`idle`: the keep-alive passed; `memory`: another model needed it; `swap`: a new copy took over; `asked`: "
+    "it was taken out of the configuration.",
     "backend": "`openvino`, or `fake`; `none` while the model is not open.",
     "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
     "device": "`cpu`.",

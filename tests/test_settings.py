@@ -133,3 +133,19 @@ def test_every_setting_says_what_it_means() -> None:
     """Its description is the flag's help and the documentation."""
     for name, annotation in Settings.__annotations__.items():
         assert "description=" in annotation, name
+
+
+def test_a_model_keeps_its_own_keep_alive_or_takes_the_servers(tmp_path: Path) -> None:
+    """0 is a keep-alive of its own; without any a model stays for ever."""
+    models = '[[model]]\nname = "a"\nsource = "fake"\n[[model]]\nname = "b"\nsource = "fake"\nkeep_alive_s = 0\n'
+    settings = load_settings({"keep_alive_s": "90"}, config=write(tmp_path, models))
+    assert [spec.keep_alive_s for spec in settings.model] == [90.0, 0.0]
+    assert load_settings().model[0].keep_alive_s is None
+    with pytest.raises(SettingsError, match="keep_alive_s"):
+        load_settings({"keep_alive_s": "-1"})
+
+
+def test_a_memory_budget_is_bytes() -> None:
+    """Without one there is no bound."""
+    assert load_settings(environment={"EMBEDWAY_MEMORY_BUDGET": "8GiB"}).memory_bytes == 8 * 2**30
+    assert load_settings().memory_bytes is None

@@ -18,7 +18,8 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
     ├── DeadlineExceeded          504  deadline_exceeded
     └── SetupError                 —   what stops the program from starting; never reaches the wire
         ├── SettingsError              a flag, variable or key of the configuration
-        └── ModelFilesError            a model's files: missing, damaged, unsupported
+        ├── ModelFilesError            a model's files: missing, damaged, unsupported
+        └── NoRoom                     a model that the memory has no room for
 """
 
 
@@ -141,3 +142,9 @@ class ModelFilesError(SetupError):
 
 class UnsupportedModel(ModelFilesError):
     """The files are whole, but ask for what no family or head here does; another backend may do it."""
+
+
+class NoRoom(SetupError):
+    """A model needs more memory than is free. The message gives both figures."""
+
+    code = "no_room"

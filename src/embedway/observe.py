@@ -21,6 +21,7 @@ Phase = Literal["prepare", "queue", "run"]
 METRICS_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_LOADS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 
@@ -57,10 +58,19 @@ class Metrics:
         self.ready = gauge(
             "embedway_model_ready", "1 when the model's worker is alive and warm.", ["model", "backend", "dtype"]
         )
+        self.models_loaded = gauge("embedway_models_loaded", "Models in memory; idle and failed ones are not.")
+        self.load_seconds = histogram(
+            "embedway_load_seconds", "From opening a model to its first answer.", ["model"], buckets=_LOADS
+        )
+        self.unloads = counter("embedway_unloads", "Copies of models that were unloaded.", ["model", "cause"])
+        self.memory_reserved = gauge("embedway_memory_reserved_bytes", "Memory reserved for models, by estimate.")
         self.restarts = counter("embedway_worker_restarts", "Model threads started again after they died.", ["device"])
 
     def render(self, models: Sequence[ModelStatus]) -> bytes:
         """The text exposition format, type `METRICS_TYPE`; what describes a state is read off `models` now."""
+        for gauge in (self.queue_items, self.queue_tokens, self.ready):
+            gauge.clear()  # of a model that has gone, or changed its precision, nothing stays
+        self.models_loaded.set(sum(status.state == "ready" for status in models))
         for status in models:
             self.queue_items.labels(status.spec.name).set(status.queued_items)
             self.queue_tokens.labels(status.spec.name).set(status.queued_tokens)

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from embedway.errors import SettingsError
+from embedway.sizes import parse_bytes
 from embedway.types import BackendName, DType, ModelSpec, Task, Truncation
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     threads: Annotated[
         int, Meta(description="Threads for inference; 0 takes the processors that the process may use.", ge=0)
     ] = 0
+    keep_alive_s: Annotated[
+        float | None,
+        Meta(description="Seconds unused after which a model is unloaded; the next call loads it again. None: never."),
+    ] = None
+    memory_budget: Annotated[
+        str | None, Meta(description="Memory that models on the CPU may take together, by estimate, such as 8GiB.")
+    ] = None
+    swap_without_room: Annotated[
+        Literal["refuse", "drain"],
+        Meta(description="A swap without memory for both copies: refused, or the old one is drained first."),
+    ] = "refuse"
     max_batch_tokens: Annotated[int, Meta(description="Tokens in one batch at most.", ge=1)] = 2048
     max_batch_items: Annotated[int, Meta(description="Items in one batch at most.", ge=1)] = 128
     max_queue_tokens: Annotated[
@@ -131,6 +143,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def keyless(self) -> bool:
         return not self.api_key_sha256
+
+    @property
+    def memory_bytes(self) -> int | None:
+        return None if self.memory_budget is None else parse_bytes(self.memory_budget)
 
     @property
     def loopback(self) -> bool:
@@ -259,6 +275,7 @@ def _complete(settings: Settings) -> Settings:
     if not all(_DIGEST.fullmatch(digest) for digest in digests):
         raise SettingsError("api_key_sha256 must be 64 hexadecimal digits: the SHA-256 of the key.")
     _check_names(settings)
+    _check_amounts(settings)
     return settings
 
 
@@ -278,7 +295,18 @@ def _fill(spec: ModelSpec, settings: Settings) -> ModelSpec:
         device=settings.device if spec.device == "auto" else spec.device,
         truncation=spec.truncation or settings.truncation,
         matryoshka=tuple(sorted(spec.matryoshka)),
+        keep_alive_s=settings.keep_alive_s if spec.keep_alive_s is None else spec.keep_alive_s,
     )
+
+
+def _check_amounts(settings: Settings) -> None:
+    """Refuse a time that is less than nothing, and a text that is no amount of memory."""
+    if any((spec.keep_alive_s or 0) < 0 for spec in settings.model):
+        raise SettingsError("keep_alive_s must be 0 or more seconds; leave it out to keep a model for ever.")
+    try:
+        _ = settings.memory_bytes
+    except ValueError as error:
+        raise SettingsError(f"memory_budget: {error}; write it like 8GiB or 512MiB.") from error
 
 
 def _check_names(settings: Settings) -> None:

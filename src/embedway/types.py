@@ -20,6 +20,7 @@ DType = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation = Literal["cut", "error"]
 Activation = Literal["identity", "sigmoid", "softmax"]
 Modality = Literal["image", "text"]
+ModelState = Literal["loading", "ready", "idle", "failed", "draining"]
 BackendName = Literal["auto", "openvino", "torch", "sentence"]
 Ranker = Literal["cross-encoder", "late-interaction", "embedder-late-interaction", "embedder-cosine"]
 """How documents are ordered; the last two are an embedder's, which nobody trained to rank."""
@@ -184,7 +185,7 @@ class Facts:
     modalities: frozenset[Modality] = frozenset({"text"})
     """What an item may be made of."""
     image_tokens: int = 0
-    """What one image costs, where images are taken: they are all brought to one size."""
+    """What one image costs, where images are taken and brought to one size; a middling one where they keep theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,7 @@ class ModelSpec:
     matryoshka: tuple[int, ...] = ()
     stand_in: bool = False
     required: bool = True
+    keep_alive_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +316,8 @@ class ModelStatus:
     """One model as `/models`, `/ready` and the metrics show it. `facts` is None until the model is open.
 
     `queued_tokens` counts what was accepted and not yet answered, `queued_items` what waits for a batch,
-    `pending_items` all that is accepted and not yet answered.
+    `pending_items` all that is accepted and not yet answered. An idle `state` is ready: the next call loads the model
+    again. `reserved_bytes` of memory belong to what is loaded.
     """
 
     spec: ModelSpec
@@ -327,3 +330,5 @@ class ModelStatus:
     pending_items: int
     max_queue_tokens: int
     max_batch_items: int
+    state: ModelState = "ready"
+    reserved_bytes: int = 0

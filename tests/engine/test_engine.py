@@ -270,7 +270,7 @@ def test_dimensions_are_refused_where_the_model_was_not_trained_to_be_cut() -> N
 
 
 def test_a_required_model_that_cannot_be_opened_stops_the_start_and_an_optional_one_does_not() -> None:
-    """The optional one is listed, without what only the operator should read, and asking for it says so."""
+    """The optional one is listed with the sentence that says why, and asking for it says so."""
     good = SPEC
     for required in (True, False):
         bad = ModelSpec("bad", "fake:none", required=required)
@@ -282,7 +282,8 @@ def test_a_required_model_that_cannot_be_opened_stops_the_start_and_an_optional_
                         pass
                 return
             async with running([good, bad]) as engine:
-                assert "the log says why" in engine.find("bad").reason
+                assert "should read fake or fake:DIMENSIONS" in engine.find("bad").reason
+                assert engine.find("bad").state == "failed"
                 assert not engine.find("bad").ready
                 with pytest.raises(Unavailable):
                     await engine.embed(call("a", model="bad"))

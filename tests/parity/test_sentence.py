@@ -46,6 +46,16 @@ def test_prompts_go_by_role(folder: Path) -> None:
     assert np.abs(wanted[0] - wanted[1]).max() > 1e-3
 
 
+def test_a_configured_prompt_goes_before_the_models_and_a_texts_own_before_that(folder: Path) -> None:
+    library = SentenceTransformer(str(folder), device="cpu")
+    spec = ModelSpec("m", str(folder), dtype="fp32", backend="sentence", query_prompt="seek: ")
+    with closing(open_backend(spec)) as backend:
+        items = [Text("one text", "query"), Text("one text", "query", prompt="hunt: "), Text("one text")]
+        rows = [outputs.dense for outputs in backend.run([backend.prepare(item) for item in items])]
+    wanted = [library.encode("one text", prompt=prompt) for prompt in ("seek: ", "hunt: ", None)]
+    assert np.stack(rows) == pytest.approx(np.stack(wanted), abs=1e-5)
+
+
 def test_a_text_that_is_too_long_is_counted_as_cut_or_refused(folder: Path) -> None:
     spec = ModelSpec("m", str(folder), backend="sentence", max_tokens=16)
     with closing(open_backend(spec)) as backend:
@@ -71,6 +81,17 @@ def test_what_no_family_covers_falls_to_the_library_and_says_so(folder: Path, ca
         [outputs] = backend.run([backend.prepare(Text("one text"))])
     assert backend.facts.backend == "sentence"
     assert "sentence-transformers" in caplog.text
+    assert outputs.dense == pytest.approx(library.encode("one text"), abs=1e-5)
+
+
+def test_a_plain_network_is_pooled_as_the_library_does_it_and_that_is_said(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "modules.json").unlink()
+    library = SentenceTransformer(str(folder), device="cpu")
+    with closing(open_backend(ModelSpec("m", str(folder), dtype="fp32", backend="sentence"))) as backend:
+        [outputs] = backend.run([backend.prepare(Text("one text"))])
+    assert "has no modules.json" in caplog.text
     assert outputs.dense == pytest.approx(library.encode("one text"), abs=1e-5)
 
 

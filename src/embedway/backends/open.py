@@ -7,15 +7,17 @@ import math
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from embedway.backends.base import Backend
 from embedway.errors import SettingsError, UnsupportedModel
 from embedway.models.families import find_family
+from embedway.models.folder import read_json
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, check_fits
-from embedway.models.source import ModelFiles, find_model
+from embedway.models.source import CONFIG, ModelFiles, find_model
 from embedway.models.vision import read_vision, sees_images
-from embedway.types import BackendName, ModelSpec
+from embedway.types import BackendName, Facts, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +28,15 @@ def open_backend(spec: ModelSpec, threads: int | None = None) -> Backend:
     `threads` defaults to the processors this process may use.
     """
     backend = _open(spec, threads or available_cpus())
-    if not spec.stand_in:
-        for name in (spec.name, *spec.aliases):
-            if name in SERVICES:
-                check_fits(SERVICES[name], backend.facts.dimensions, backend.facts.max_tokens)
+    check_service_names(spec, backend.facts)
     return backend
+
+
+def check_service_names(spec: ModelSpec, facts: Facts) -> None:
+    """Raise `SetupError` where a model that is no stand-in has the id of a service that it does not fit."""
+    for name in () if spec.stand_in else (spec.name, *spec.aliases):
+        if name in SERVICES:
+            check_fits(SERVICES[name], facts.dimensions, facts.max_tokens)
 
 
 def _open(spec: ModelSpec, threads: int) -> Backend:
@@ -43,14 +49,21 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
     if chosen == "sentence":
         return _open_sentence(files, spec, threads)
     try:
-        if sees_images(files):
-            return _open_vision(files, spec, chosen, threads)
-        recipe = read_recipe(files, spec)
-        find_family(recipe.family)
+        return _open_family(files, spec, chosen, threads)
     except UnsupportedModel as error:
         if spec.backend != "auto":
             raise
-        return _fall_back(files, spec, threads, error)
+        refused = error.message
+    return _fall_back(files, spec, threads, refused)  # out of the except block: the error's frames hold weights
+
+
+def _open_family(files: ModelFiles, spec: ModelSpec, chosen: BackendName, threads: int) -> Backend:
+    if sees_images(files):
+        return _open_vision(files, spec, chosen, threads)
+    named = read_json(files.folder / CONFIG, dict[str, Any]).get("model_type")
+    if isinstance(named, str):
+        find_family(named)  # first: of an unknown network, the recipe would miss what it has under other names
+    recipe = read_recipe(files, spec)
     if chosen == "torch":
         from embedway.backends.torch import TorchBackend
 
@@ -71,21 +84,21 @@ def _open_vision(files: ModelFiles, spec: ModelSpec, chosen: BackendName, thread
     return OpenVinoVisionBackend(files, recipe, spec, threads)
 
 
-def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: UnsupportedModel) -> Backend:
-    """What no family covers is the library's, where that is installed."""
+def _fall_back(files: ModelFiles, spec: ModelSpec, threads: int, reason: str) -> Backend:
+    """What no family covers is the library's, of whatever kind it is, where that is installed."""
     if find_spec("sentence_transformers") is None:
-        said = reason.message.rstrip(".")
-        raise UnsupportedModel(f"{said}; if sentence-transformers can embed with it, install embedway[sentence].")
-    log.info("Model '%s' is run by sentence-transformers: %s", spec.name, reason.message)
+        said = reason.rstrip(".")
+        raise UnsupportedModel(f"{said}; if sentence-transformers can run it, install embedway[sentence].")
+    log.info("Model '%s' is run by sentence-transformers: %s", spec.name, reason)
     return _open_sentence(files, spec, threads)
 
 
 def _open_sentence(files: ModelFiles, spec: ModelSpec, threads: int) -> Backend:
     if find_spec("sentence_transformers") is None:
         raise SettingsError(f"The backend sentence of '{spec.name}' is not installed: install embedway[sentence].")
-    from embedway.backends.sentence import SentenceBackend
+    from embedway.backends.sentence import open_sentence
 
-    return SentenceBackend(files, spec, threads)
+    return open_sentence(files, spec, threads)
 
 
 def choose_backend(spec: ModelSpec) -> BackendName:

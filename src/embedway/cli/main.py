@@ -46,7 +46,7 @@ def serve(config: Path | None, **flags: Any) -> None:
     warn_unknown(os.environ)
     from embedway.cli.serve import run_server
 
-    sys.exit(run_server(settings))
+    sys.exit(run_server(settings, (lambda: read_settings(config, flags)) if config else None))
 
 
 @cli.command()

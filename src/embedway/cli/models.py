@@ -7,10 +7,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from importlib.util import find_spec
 from typing import Any
 
 from embedway.errors import SetupError
 from embedway.models.bundled import BUNDLED
+from embedway.models.families import find_family
 from embedway.models.recipe import read_recipe
 from embedway.models.services import SERVICES, Service
 from embedway.models.source import find_model
@@ -97,6 +99,8 @@ def _row(spec: ModelSpec, measured: bool) -> dict[str, Any]:
     try:
         files = find_model(spec.source, spec.revision)
         recipe = read_recipe(files, spec)
+        if spec.backend != "sentence" and find_spec("sentence_transformers") is None:
+            find_family(recipe.family).check(recipe.config)
     except SetupError as error:
         return row | {"problem": error.message}
     return row | {

@@ -14,14 +14,14 @@ from pathlib import Path
 import uvicorn
 
 from embedway.cli.heartbeat import beat
+from embedway.cli.renewal import Renewal, specs_of
 from embedway.engine.batch import Budget
 from embedway.engine.engine import EngineLimits, LocalEngine
 from embedway.errors import SettingsError, SetupError
 from embedway.http.app import build_app
 from embedway.http.protocol import BoundedHttpProtocol
-from embedway.models.standins import with_stand_ins
 from embedway.observe import Metrics
-from embedway.settings import BUNDLED, Settings
+from embedway.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ HUNG = 70
 _LAST_WORDS_S = 1.0
 
 
-def run_server(settings: Settings) -> int:
-    """Serve until told to stop; returns the exit status."""
+def run_server(settings: Settings, read: Callable[[], Settings] | None = None) -> int:
+    """Serve until told to stop; returns the exit status. `read` reads the settings and their file anew, at SIGHUP."""
     if settings.keyless and not settings.loopback:
         log.warning("No API key is set: everyone who can reach %s may use this server.", settings.host)
     metrics = Metrics()
@@ -46,7 +46,7 @@ def run_server(settings: Settings) -> int:
     server.config.app = build_app(settings, engine, metrics, on_failure)
     _check_files(settings)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server))
+        runner.run(_serve(server, Renewal(settings, read, engine)))
     if failures:
         log.critical("%s", failures[0].message)
     return 1 if failures or not server.started else 0
@@ -60,13 +60,14 @@ def build_engine(settings: Settings, metrics: Metrics, on_hang: Callable[[], Non
         hang_s=settings.hang_timeout_s,
         drain_s=settings.drain_timeout_s,
         threads=settings.threads or None,
+        memory_bytes=settings.memory_bytes,
     )
-    specs = with_stand_ins(settings.model, BUNDLED) if settings.stand_in else settings.model
-    return LocalEngine(specs, limits, metrics, on_hang)
+    return LocalEngine(specs_of(settings), limits, metrics, on_hang)
 
 
-async def _serve(server: uvicorn.Server) -> None:
+async def _serve(server: uvicorn.Server, renewal: Renewal) -> None:
     beating = asyncio.create_task(beat(), name="heartbeat")
+    renewing = asyncio.create_task(renewal.watch(), name="renew")
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them anew when it is done: being told is no failure
         signal.signal(number, lambda number, frame: None)
     try:
@@ -75,6 +76,7 @@ async def _serve(server: uvicorn.Server) -> None:
         server.started = False
     finally:
         beating.cancel()
+        renewing.cancel()
 
 
 def _config(settings: Settings) -> uvicorn.Config:

@@ -41,6 +41,8 @@ class _Supervisor:
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._pass_on)
         failures = 0
         while True:
             started_s = time.monotonic()
@@ -94,6 +96,11 @@ class _Supervisor:
         until_s = time.monotonic() + seconds
         while not self._stopping and (left_s := until_s - time.monotonic()) > 0:
             time.sleep(min(0.1, left_s))
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        """The child reads its configuration anew."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(number)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True

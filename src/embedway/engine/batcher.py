@@ -20,7 +20,7 @@ from embedway.engine.device import Device
 from embedway.engine.ticket import Ticket, Waiting
 from embedway.errors import EmbedwayError, InvalidInput, ModelFailed, Overloaded, Unavailable
 from embedway.observe import Metrics
-from embedway.types import EmbedCall, Features, Image, Item, Outputs, Timings
+from embedway.types import EmbedCall, Facts, Features, Image, Item, Outputs, Timings
 from embedway.vectors import Floats, check_finite, late_interaction
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class Batcher:
         self.limits = limits
         self.pending_items = 0
         self.queued_tokens = 0
+        self.preparing = 0
         self._backend = backend
         self._device = device
         self._readers = readers
@@ -78,7 +79,7 @@ class Batcher:
     async def submit(self, call: EmbedCall) -> Answer:
         """Prepare, queue and compute a call's items. Raises `Overloaded` before any of it, `InvalidInput`,
         `ModelFailed`, `Unavailable`."""
-        reserved = sum(self._estimate(item) for item in call.items)
+        reserved = estimate_tokens(call.items, self._backend.facts)
         self._admit(reserved, len(call.items))
         ticket = Ticket(len(call.items), call.compare_with)
         try:
@@ -175,11 +176,6 @@ class Batcher:
         self.queued_tokens += tokens
         self.pending_items += items
 
-    def _estimate(self, item: Item) -> int:
-        if isinstance(item, Image):
-            return self._backend.facts.image_tokens
-        return min(self._backend.facts.max_tokens, 2 + item.characters // CHARACTERS_PER_TOKEN)
-
     async def _prepare(self, items: Sequence[Item]) -> Sequence[Features]:
         together = IMAGES_TOGETHER if any(isinstance(item, Image) for item in items) else PREPARED_TOGETHER
         if len(items) <= together:
@@ -192,6 +188,15 @@ class Batcher:
         return [features for part in await asyncio.gather(*parts) for features in part]
 
     def _prepare_some(self, items: Sequence[Item], start: int) -> list[Features]:
+        with self._device.lock:
+            self.preparing += 1  # its caller may leave meanwhile; the backend must not be closed under it
+        try:
+            return self._prepare_each(items, start)
+        finally:
+            with self._device.lock:
+                self.preparing -= 1
+
+    def _prepare_each(self, items: Sequence[Item], start: int) -> list[Features]:
         features = []
         for index, item in enumerate(items, start):
             try:
@@ -211,6 +216,16 @@ class Batcher:
             else:
                 self._queue.extend(waiting)
             self._device.lock.notify()
+
+
+def estimate_tokens(items: Sequence[Item], facts: Facts) -> int:
+    """What the items will cost, roughly and rather too much, before anything is prepared."""
+    return sum(
+        facts.image_tokens
+        if isinstance(item, Image)
+        else min(facts.max_tokens, 2 + item.characters // CHARACTERS_PER_TOKEN)
+        for item in items
+    )
 
 
 def _urgency(waiting: Waiting) -> float:

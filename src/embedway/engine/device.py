@@ -42,7 +42,11 @@ class Device:
 
     def __init__(self, name: str, hang_s: float, on_hang: Callable[[], None], metrics: Metrics) -> None:
         self.name = name
-        self.lock = threading.Condition()
+        mutex = threading.RLock()
+        self.lock = threading.Condition(mutex)
+        self._ended = threading.Condition(
+            mutex
+        )  # a pass has; apart, so that it never wakes another than it is meant for
         self.hung = False
         self._hang_s = hang_s
         self._on_hang = on_hang
@@ -83,15 +87,26 @@ class Device:
             self._lanes.append(lane)
             self.lock.notify_all()
 
+    def remove(self, lane: Lane) -> bool:
+        """Take a model off and wait until its pass has ended; blocks. False where the pass hangs and never will."""
+        with self.lock:
+            if lane in self._lanes:
+                self._lanes.remove(lane)
+            while (busy := self._busy) is not None and busy[0] is lane and not (self.hung or self.stopped):
+                self._ended.wait(WATCH_INTERVAL_S)
+            return self._busy is None or self._busy[0] is not lane or self.stopped
+
     def _start_thread(self) -> None:
         self._thread = threading.Thread(target=self._work, name=f"device {self.name}", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
         while (lane := self._next_lane()) is not None:
-            self._busy = (lane, time.monotonic())
             lane.step()
-            self._busy = None
+            with self.lock:
+                self._busy = None
+                self._ended.notify_all()
+            del lane  # a model that is taken off must not live on in this frame
 
     def _next_lane(self) -> Lane | None:
         """The lane with work that was served longest ago; blocks while none has any, None at the end.
@@ -104,6 +119,7 @@ class Device:
                 if lane is not None:
                     self._lanes.remove(lane)
                     self._lanes.append(lane)
+                    self._busy = (lane, time.monotonic())
                     return lane
                 self.lock.wait()
             return None
@@ -132,6 +148,8 @@ class Device:
             "A pass on %s has not returned within %g s: the process must be restarted.", self.name, self._hang_s
         )
         self.hung = True
-        for lane in self._lanes:
+        with self.lock:
+            lanes = list(self._lanes)
+        for lane in lanes:
             lane.abort(Unavailable("The model hangs and is being restarted: try again."), everything=True)
         self._on_hang()

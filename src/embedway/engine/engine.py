@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from embedway.backends.base import Backend
+from embedway.backends.footprint import Need, estimate
 from embedway.backends.open import available_cpus, open_backend
 from embedway.engine.batch import Budget
-from embedway.engine.batcher import Answer, Batcher, Limits
-from embedway.engine.device import Device
-from embedway.errors import (
-    DeadlineExceeded,
-    EmbedwayError,
-    InvalidInput,
-    ModelFilesError,
-    ModelNotFound,
-    SetupError,
-    Unavailable,
-)
+from embedway.engine.batcher import Answer, Limits, estimate_tokens
+from embedway.engine.changes import Changes
+from embedway.engine.entry import Entry
+from embedway.engine.life import Life
+from embedway.engine.memory import Memory
+from embedway.engine.opening import Opening
+from embedway.engine.shelf import Shelf
+from embedway.engine.warm import warm
+from embedway.errors import DeadlineExceeded, EmbedwayError, InvalidInput
 from embedway.models.services import SERVICES
 from embedway.observe import Metrics
 from embedway.types import (
@@ -38,14 +36,9 @@ from embedway.types import (
     Output,
     Outputs,
     Pair,
-    Text,
     Usage,
 )
-from embedway.vectors import check_finite, shorten
-
-log = logging.getLogger(__name__)
-
-WARM_TEXTS = ("warm", "The quick brown fox jumps over the lazy dog. " * 8, "word " * 600)
+from embedway.vectors import shorten
 
 
 class Engine(Protocol):
@@ -56,6 +49,15 @@ class Engine(Protocol):
 
     async def stop(self) -> None:
         """Let what is in flight finish, within the drain limit, and close everything."""
+
+    async def load(self, spec: ModelSpec, drain: bool = False) -> None:
+        """Serve `spec`, beside the others or in place of the model of its name; see `engine.life.Life.load`."""
+
+    async def unload(self, name: str) -> None:
+        """Take a model off; what it has accepted is answered. Raises `ModelNotFound`."""
+
+    async def reconcile(self, wanted: Sequence[ModelSpec], drain: bool = False) -> Changes:
+        """Make the models those of `wanted`. Raises `SettingsError` where two of them share a name."""
 
     def models(self) -> Sequence[ModelStatus]:
         """Every model, in the order of the configuration."""
@@ -79,16 +81,8 @@ class EngineLimits:
     hang_s: float
     drain_s: float
     threads: int | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    spec: ModelSpec
-    created_s: int
-    reason: str = "loading"
-    facts: Facts | None = None
-    backend: Backend | None = None
-    batcher: Batcher | None = None
+    memory_bytes: int | None = None
+    """What models on the CPU may reserve together; None is no bound."""
 
 
 class LocalEngine:
@@ -101,108 +95,102 @@ class LocalEngine:
         metrics: Metrics,
         on_hang: Callable[[], None] = lambda: None,
         opener: Callable[[ModelSpec, int | None], Backend] = open_backend,
+        estimator: Callable[[ModelSpec], Need] = estimate,
     ) -> None:
+        self._specs = specs
         self._limits = limits
         self._metrics = metrics
         self._opener = opener
-        self._entries = [_Entry(spec, int(time.time())) for spec in specs]
-        self._names: Mapping[str, _Entry] = {
-            name: entry for entry in self._entries for name in (entry.spec.name, *entry.spec.aliases)
-        }
-        self._on_hang = on_hang
-        self._devices: dict[str, Device] = {}
+        self._shelf = Shelf(specs)
         self._readers = ThreadPoolExecutor(limits.threads or available_cpus(), thread_name_prefix="prepare")
+        queue = Limits(limits.queue_tokens, limits.batch)
+        self._opening = Opening(self._open_warm, queue, self._readers, limits.hang_s, on_hang, metrics)
+        memory = Memory(limits.memory_bytes, on_change=metrics.memory_reserved.set)
+        self._life = Life(self._shelf, self._opening, memory, estimator, limits.queue_tokens, metrics)
 
     async def start(self) -> None:
-        for entry in self._entries:
-            await self._load(entry)
+        await self._life.reconcile(self._specs, strict=True)
 
     async def stop(self) -> None:
+        await self._life.stop()
         deadline_s = time.monotonic() + self._limits.drain_s
-        while self._pending() and time.monotonic() < deadline_s and self._alive():  # noqa: ASYNC110 -- once, at the end
+        while self._opening.pending_items and time.monotonic() < deadline_s and self._opening.alive:  # noqa: ASYNC110 -- once, at the end
             await asyncio.sleep(0.01)
-        for device in self._devices.values():
-            await device.stop()
+        await self._opening.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)
-        for entry in self._entries:
-            if entry.backend is not None and self._devices[entry.backend.facts.device].stopped:
-                entry.backend.close()
+
+    async def load(self, spec: ModelSpec, drain: bool = False) -> None:
+        await self._life.load(spec, drain)
+
+    async def unload(self, name: str) -> None:
+        await self._life.unload(name)
+
+    async def reconcile(self, wanted: Sequence[ModelSpec], drain: bool = False) -> Changes:
+        return await self._life.reconcile(wanted, drain)
 
     def models(self) -> Sequence[ModelStatus]:
-        return [self._status(entry) for entry in self._entries]
+        return [self._status(entry) for entry in self._shelf.entries]
 
     def find(self, name: str) -> ModelStatus:
-        return self._status(self._entry(name))
+        return self._status(self._shelf.find(name))
 
     async def embed(self, call: EmbedCall) -> EmbedResult:
-        entry = self._entry(call.model)
+        entry = self._shelf.find(call.model)
+        name, stand_in = entry.spec.name, entry.spec.stand_in and call.model in SERVICES
         try:
-            if entry.batcher is None or entry.facts is None:
-                raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
-            check_items(entry.facts, call.items)
-            dimensions = check_dimensions(entry.facts, call.dimensions)
-            answer = await self._within_deadline(entry.batcher, call)
+            if entry.facts:  # what cannot be answered loads no idle model
+                check_call(entry.facts, call)
+            answer, dimensions = await self._within_deadline(entry, call)
         except EmbedwayError as error:
-            self._metrics.rejections.labels(entry.spec.name, error.code).inc()
+            self._metrics.rejections.labels(name, error.code).inc()
             raise
         outputs = answer.outputs if dimensions is None else [_shortened(one, dimensions) for one in answer.outputs]
-        stand_in = entry.spec.stand_in and call.model in SERVICES
         sparse = any(Output.SPARSE in item.outputs for item in call.items)
         return EmbedResult(
-            model=entry.spec.name,
+            model=name,
             outputs=outputs,
-            usage=self._count(entry.spec.name, call, answer),
+            usage=self._count(name, call, answer),
             timings=answer.timings,
             stand_in=stand_in,
-            lexical=sparse and not entry.facts.sparse_head,
+            lexical=sparse and entry.facts is not None and not entry.facts.sparse_head,
         )
 
     async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
-        entry = self._entry(model)
-        if entry.backend is None:
-            raise Unavailable(f"The model '{entry.spec.name}' is not ready ({entry.reason}): try again soon.")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, entry.backend.spell, ids)
-
-    async def _load(self, entry: _Entry) -> None:
-        """Open and warm one model; the reason of a failure stays with the entry."""
-        name = entry.spec.name
-        started_s = time.monotonic()
+        entry = self._shelf.find(model)
+        loaded = await self._life.claim(entry, 0)
         try:
-            backend = await asyncio.to_thread(self._opener, entry.spec, self._limits.threads)
-            await asyncio.to_thread(_warm, backend)
-        except Exception as error:
-            entry.reason = "it could not be loaded, the log says why"  # /ready is open to all: no paths there
-            stack = not isinstance(error, SetupError)  # a sentence for what the user can mend, the stack for the rest
-            log.log(logging.ERROR, "The model '%s' cannot be served: %s", name, error, exc_info=stack)
-            if entry.spec.required:
-                raise (
-                    error
-                    if isinstance(error, SetupError)
-                    else SetupError(f"The model '{name}' cannot be opened: {error!r}.")
-                ) from error
-            return
-        limits = Limits(self._limits.queue_tokens, self._limits.batch)
-        entry.backend, entry.facts = backend, backend.facts
-        device = self._device(backend.facts.device)
-        entry.batcher = Batcher(name, backend, device, self._readers, limits, self._metrics)
-        entry.reason = "ready"
-        device.add(entry.batcher)
-        facts = backend.facts
-        log.info(
-            "Model '%s' is ready after %.1f s: %s %s, %d dimensions, %d tokens.",
-            *(name, time.monotonic() - started_s, facts.backend, facts.dtype, facts.dimensions, facts.max_tokens),
-        )
-        if agreement := facts.agreement:
-            log.info("Model '%s' in %s and in fp32, over %d texts: %s.", name, facts.dtype, agreement.texts, agreement)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, loaded.backend.spell, ids)
+        finally:
+            self._life.leave(entry, loaded)
 
-    async def _within_deadline(self, batcher: Batcher, call: EmbedCall) -> Answer:
+    def _open_warm(self, spec: ModelSpec) -> Backend:
+        """On a thread: open, and close again where the first passes fail."""
+        backend = self._opener(spec, self._limits.threads)
+        try:
+            warm(backend)
+        except BaseException:
+            backend.close()
+            raise
+        return backend
+
+    async def _within_deadline(self, entry: Entry, call: EmbedCall) -> tuple[Answer, int | None]:
         if call.deadline_s is None:
-            return await batcher.submit(call)
+            return await self._answer(entry, call)
         try:
             async with asyncio.timeout(call.deadline_s - time.monotonic()):
-                return await batcher.submit(call)
+                return await self._answer(entry, call)
         except TimeoutError as error:
             raise DeadlineExceeded("The request's time limit passed before its answer was ready.") from error
+
+    async def _answer(self, entry: Entry, call: EmbedCall) -> tuple[Answer, int | None]:
+        """The answer, and the length to cut it to, both of one copy: a swap may come between two calls, not within."""
+        tokens = estimate_tokens(call.items, entry.facts) if entry.facts else 0
+        loaded = await self._life.claim(entry, tokens)
+        try:
+            dimensions = check_call(loaded.backend.facts, call)
+            return await loaded.batcher.submit(call), dimensions
+        finally:
+            self._life.leave(entry, loaded)
 
     def _count(self, name: str, call: EmbedCall, answer: Answer) -> Usage:
         usage = Usage(
@@ -218,39 +206,30 @@ class LocalEngine:
             self._metrics.phase_seconds.labels(name, phase).observe(seconds)
         return usage
 
-    def _entry(self, name: str) -> _Entry:
-        if name not in self._names:
-            raise ModelNotFound(f"The model '{name[:200]}' does not exist.", name)
-        return self._names[name]
-
-    def _status(self, entry: _Entry) -> ModelStatus:
-        batcher = entry.batcher
-        alive = batcher is not None and entry.facts is not None and self._devices[entry.facts.device].alive
+    def _status(self, entry: Entry) -> ModelStatus:
+        loaded = entry.loaded
+        batcher = loaded.batcher if loaded else None
+        down = loaded is not None and not loaded.device.alive
         return ModelStatus(
             spec=entry.spec,
             facts=entry.facts,
             created_s=entry.created_s,
-            ready=alive,
-            reason=entry.reason if alive or batcher is None else "the model's thread is down",
+            ready=entry.answers and not down,
+            reason="the model's thread is down" if down else entry.reason,
             queued_items=batcher.queued_items if batcher else 0,
-            queued_tokens=batcher.queued_tokens if batcher else 0,
+            queued_tokens=(batcher.queued_tokens if batcher else 0) + entry.waiting_tokens,
             pending_items=batcher.pending_items if batcher else 0,
             max_queue_tokens=self._limits.queue_tokens,
             max_batch_items=self._limits.batch.items,
+            state=entry.state,
+            reserved_bytes=loaded.reservation.bytes if loaded else 0,
         )
 
-    def _device(self, name: str) -> Device:
-        """The device of that name, started with its first model."""
-        if name not in self._devices:
-            self._devices[name] = Device(name, self._limits.hang_s, self._on_hang, self._metrics)
-            self._devices[name].start()
-        return self._devices[name]
 
-    def _alive(self) -> bool:
-        return all(device.alive for device in self._devices.values())
-
-    def _pending(self) -> int:
-        return sum(entry.batcher.pending_items for entry in self._entries if entry.batcher)
+def check_call(facts: Facts, call: EmbedCall) -> int | None:
+    """The length to cut vectors to, None for native. Raises `InvalidInput` for what the model does not do."""
+    check_items(facts, call.items)
+    return check_dimensions(facts, call.dimensions)
 
 
 def check_items(facts: Facts, items: Sequence[Item]) -> None:
@@ -302,30 +281,3 @@ def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
             f"This model's vectors may have {low} to {high} dimensions, not {dimensions}.", "$.dimensions"
         )
     return dimensions
-
-
-def _warm(backend: Backend) -> None:
-    """Run items of several lengths once: the first caller need not pay for it, and what comes is seen to be finite."""
-    facts = backend.facts
-    features = [backend.prepare(item) for item in _warmable(backend)]
-    for batch in ([features[0]], features[:2], features):
-        for outputs in backend.run(batch):
-            sparse = outputs.sparse.weights if outputs.sparse else None
-            parts = [part for part in (outputs.dense, outputs.scores, outputs.tokens, sparse) if part is not None]
-            for part in parts:
-                check_finite(part)
-            wanted = {"dense": (facts.dimensions,), "scores": (max(1, len(facts.labels)),)}
-            found = {"dense": outputs.dense, "scores": outputs.scores}
-            if not parts or any(part is not None and part.shape != wanted[name] for name, part in found.items()):
-                raise ModelFilesError(
-                    "The model's vectors have not the length that its config says: its files do not belong together."
-                )
-
-
-def _warmable(backend: Backend) -> Sequence[Item]:
-    """Items short enough for a model that refuses to cut, which want all that it gives."""
-    facts = backend.facts
-    texts = [text[: facts.max_tokens // 2 * 2] for text in WARM_TEXTS]
-    if "rerank" in facts.tasks:
-        return [Pair(text[: len(text) // 4], text[: len(text) // 4]) for text in texts]
-    return [Text(text, outputs=facts.outputs) for text in texts]

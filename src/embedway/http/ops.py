@@ -75,7 +75,13 @@ class Ops:
         models = self._engine.models()
         ready = all(status.ready for status in models if status.spec.required)
         rows = [
-            {"name": one.spec.name, "ready": one.ready, "required": one.spec.required, "reason": one.reason}
+            {
+                "name": one.spec.name,
+                "ready": one.ready,
+                "required": one.spec.required,
+                "state": one.state,
+                "reason": one.reason,
+            }
             for one in models
         ]
         return _json({"status": "ready" if ready else "not ready", "models": rows}, 200 if ready else 503)

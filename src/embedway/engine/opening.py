@@ -1,0 +1,136 @@
+"""Opening a model and closing it: the thread it is opened on, its device, its queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, TypeVar
+
+from embedway.backends.base import Backend
+from embedway.engine.batcher import Batcher, Limits
+from embedway.engine.device import STOP_S, Device
+from embedway.engine.entry import Loaded
+from embedway.engine.memory import Reservation
+from embedway.observe import Metrics
+from embedway.types import ModelSpec
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+POLL_S = 0.01
+
+
+class Opening:
+    """Makes `Loaded` of specs. `open_warm` opens a backend and runs it once; it blocks."""
+
+    def __init__(
+        self,
+        open_warm: Callable[[ModelSpec], Backend],
+        limits: Limits,
+        readers: Executor,
+        hang_s: float,
+        on_hang: Callable[[], None],
+        metrics: Metrics,
+    ) -> None:
+        self.all: set[Loaded] = set()
+        self._devices: dict[str, Device] = {}
+        self._threads: set[asyncio.Future[Any]] = set()
+        self._open_warm = open_warm
+        self._limits = limits
+        self._readers = readers
+        self._hang_s = hang_s
+        self._on_hang = on_hang
+        self._metrics = metrics
+
+    @property
+    def alive(self) -> bool:
+        return all(device.alive for device in self._devices.values())
+
+    @property
+    def pending_items(self) -> int:
+        """Accepted and not yet answered, by all copies together."""
+        return sum(loaded.batcher.pending_items for loaded in self.all)
+
+    async def open(self, spec: ModelSpec, reservation: Reservation) -> Loaded:
+        """Open and warm. The reservation is the copy's, or is released when this raises: whatever `open_warm` does.
+
+        A thread cannot be cancelled: what it opens after its caller was, is closed as soon as it is there.
+        """
+        started_s = time.monotonic()
+        opening = self._on_thread(self._open_warm, spec)
+        try:
+            backend = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(partial(_discard, reservation))
+            raise
+        except BaseException:
+            reservation.release()
+            raise
+        reservation.settle()
+        device = self._device(backend.facts.device)
+        batcher = Batcher(spec.name, backend, device, self._readers, self._limits, self._metrics)
+        loaded = Loaded(backend, batcher, device, reservation)
+        self.all.add(loaded)
+        device.add(batcher)
+        self._report(spec.name, backend, time.monotonic() - started_s)
+        return loaded
+
+    async def close(self, loaded: Loaded) -> None:
+        """Wait for those who use the copy, then close it and give its memory back.
+
+        A copy whose pass hangs is left as it is: the process must end, and its memory is not free.
+        """
+        while loaded.users or loaded.batcher.preparing:  # noqa: ASYNC110 -- counted in two places, and never for long
+            await asyncio.sleep(POLL_S)
+        if await asyncio.to_thread(loaded.device.remove, loaded.batcher):
+            self.all.discard(loaded)
+            await asyncio.shield(self._on_thread(loaded.close))
+            loaded.reservation.release()
+
+    async def stop(self) -> None:
+        """End the devices, then close every copy whose device has ended.
+
+        What is just being opened or closed gets a moment; what is opened later still is closed by its thread's end.
+        """
+        for device in self._devices.values():
+            await device.stop()
+        for loaded in list(self.all):
+            if loaded.device.stopped:
+                self.all.discard(loaded)
+                loaded.backend.close()
+                loaded.reservation.release()
+        if self._threads:
+            await asyncio.wait(self._threads, timeout=STOP_S)
+
+    def _on_thread(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+        self._threads.add(future)
+        future.add_done_callback(self._threads.discard)
+        return future
+
+    def _report(self, name: str, backend: Backend, took_s: float) -> None:
+        facts = backend.facts
+        self._metrics.load_seconds.labels(name).observe(took_s)
+        log.info(
+            "Model '%s' is ready after %.1f s: %s %s, %d dimensions, %d tokens.",
+            *(name, took_s, facts.backend, facts.dtype, facts.dimensions, facts.max_tokens),
+        )
+        if agreement := facts.agreement:
+            log.info("Model '%s' in %s and in fp32, over %d texts: %s.", name, facts.dtype, agreement.texts, agreement)
+
+    def _device(self, name: str) -> Device:
+        """The device of that name, started with its first model."""
+        if name not in self._devices:
+            self._devices[name] = Device(name, self._hang_s, self._on_hang, self._metrics)
+            self._devices[name].start()
+        return self._devices[name]
+
+
+def _discard(reservation: Reservation, opening: asyncio.Future[Backend]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+    reservation.release()
