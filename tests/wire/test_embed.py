@@ -156,6 +156,23 @@ def test_refusals(plain: Server, field: dict[str, Any], named: str) -> None:
     assert named in cohere_refusal(post(plain, PATH, {**BODY, **field}), 400).message
 
 
+@pytest.mark.parametrize("path", [PATH, "/v1/embed"])
+def test_truncate(plain: Server, path: str) -> None:
+    """Long texts are cut at their end, unless that is forbidden; short ones are served in any case."""
+    long = {"texts": ["word " * 300], "model": MODEL}
+    for how in ("END", None):
+        assert post(plain, path, long | {"truncate": how}).headers["x-embedway-truncated"] == "1"
+    for how in ("NONE", "START"):
+        assert "truncate END" in cohere_refusal(post(plain, path, long | {"truncate": how}), 400).message
+        assert post(plain, path, {"texts": GIVEN, "truncate": how}).status == 200
+
+
+def test_what_has_no_effect_is_named(plain: Server) -> None:
+    """In a header."""
+    answer = post(plain, PATH, BODY | {"max_tokens": 100, "input_type": "clustering"})
+    assert answer.headers["x-embedway-ignored"] == "input_type, max_tokens"
+
+
 def test_other_refusals(plain: Server, keyed: Server) -> None:
     """An unknown model, another method, a wrong key: Cohere's words in both versions."""
     for path in (PATH, "/v1/embed"):

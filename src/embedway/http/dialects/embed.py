@@ -130,7 +130,10 @@ class Embed:
         except InvalidInput as error:
             raise _named(error, name) from error
         exchange.note(result)
-        exchange.note_ignored(input_type=body.input_type if body.input_type in SYMMETRIC else None)
+        exchange.note_ignored(
+            input_type=body.input_type if body.input_type in SYMMETRIC else None, max_tokens=body.max_tokens
+        )
+        check_cut(body.truncate, result, f"$.{name}")
         return result
 
 
@@ -169,6 +172,14 @@ async def read_items(pictures: Pictures, body: EmbedBody) -> tuple[str, Sequence
         raise InvalidInput("input_type image goes with images or inputs, not with texts.", "$.input_type")
     role = ROLES.get(body.input_type or "search_document", "document")
     return name, [await _item(pictures, one, role, f"$.{name}[{index}]", name) for index, one in enumerate(inputs)]
+
+
+def check_cut(truncate: Truncate | None, result: EmbedResult, field: str) -> None:
+    """Raise `InvalidInput` where a text was cut that must not be, or not at its end."""
+    if result.usage.cut and truncate == "NONE":
+        raise InvalidInput("A text is longer than the model reads: shorten it, or send truncate END.", field)
+    if result.usage.cut and truncate == "START":
+        raise InvalidInput("A text is longer than the model reads, and is cut at its end only: send truncate END.", field)
 
 
 def write(
