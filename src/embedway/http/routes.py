@@ -56,8 +56,8 @@ def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     pictures = Pictures(Egress(EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)))
     return [
         *_openai(engine, settings, pictures),
-        *_cohere(engine, settings, pictures),
         *_rerank(ranking),
+        *_cohere(engine, settings, ranking, pictures),
         *_infinity(engine, settings, ranking),
         *_tei(engine, settings, ranking),
         *_opensearch(engine, settings, ranking, pictures),
@@ -139,10 +139,48 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking, pictures: 
     ]
 
 
-def _cohere(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[Operation]:
+def _rerank(ranking: Ranking) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="rerank",
+            dialect=jina.Jina(),
+            method="POST",
+            paths=_RERANK,
+            answer=jina.Rerank(ranking),
+            summary="Order documents by how well they answer a query (Jina, Cohere v1, vLLM)",
+            body_type=jina.RerankBody,
+            reply_type=jina.RerankReply,
+            example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS, "top_n": 1},
+        ),
+        Operation(
+            name="score",
+            dialect=vllm.Vllm(),
+            method="POST",
+            paths=("/v1/score", "/score"),
+            answer=vllm.Score(ranking),
+            summary="Score pairs of texts in their order (vLLM)",
+            body_type=vllm.ScoreBody,
+            reply_type=vllm.ScoreReply,
+            example={"model": "all-MiniLM-L6-v2", "text_1": _QUERY, "text_2": _DOCUMENTS},
+        ),
+    ]
+
+
+def _cohere(engine: Engine, settings: Settings, ranking: Ranking, pictures: Pictures) -> Sequence[Operation]:
     answer = embed.Embed(engine, pictures, settings.request_timeout_s)
     example = {"model": "all-MiniLM-L6-v2", "texts": _TEXTS, "input_type": "search_document"}
     return [
+        Operation(
+            name="rerankV2",
+            dialect=COHERE,
+            method="POST",
+            paths=("/v2/rerank",),
+            answer=cohere.Rerank(ranking),
+            summary="Order documents by how well they answer a query (Cohere v2)",
+            body_type=cohere.RerankBody,
+            reply_type=cohere.RerankReply,
+            example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS},
+        ),
         Operation(
             name="embedV2",
             dialect=COHERE,
@@ -164,44 +202,6 @@ def _cohere(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[
             body_type=embed.EmbedBodyV1,
             reply_type=embed.EmbedReplyV1,
             example=example,
-        ),
-    ]
-
-
-def _rerank(ranking: Ranking) -> Sequence[Operation]:
-    return [
-        Operation(
-            name="rerank",
-            dialect=jina.Jina(),
-            method="POST",
-            paths=_RERANK,
-            answer=jina.Rerank(ranking),
-            summary="Order documents by how well they answer a query (Jina, Cohere v1, vLLM)",
-            body_type=jina.RerankBody,
-            reply_type=jina.RerankReply,
-            example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS, "top_n": 1},
-        ),
-        Operation(
-            name="rerankV2",
-            dialect=COHERE,
-            method="POST",
-            paths=("/v2/rerank",),
-            answer=cohere.Rerank(ranking),
-            summary="Order documents by how well they answer a query (Cohere v2)",
-            body_type=cohere.RerankBody,
-            reply_type=cohere.RerankReply,
-            example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS},
-        ),
-        Operation(
-            name="score",
-            dialect=vllm.Vllm(),
-            method="POST",
-            paths=("/v1/score", "/score"),
-            answer=vllm.Score(ranking),
-            summary="Score pairs of texts in their order (vLLM)",
-            body_type=vllm.ScoreBody,
-            reply_type=vllm.ScoreReply,
-            example={"model": "all-MiniLM-L6-v2", "text_1": _QUERY, "text_2": _DOCUMENTS},
         ),
     ]
 

@@ -179,7 +179,9 @@ def check_cut(truncate: Truncate | None, result: EmbedResult, field: str) -> Non
     if result.usage.cut and truncate == "NONE":
         raise InvalidInput("A text is longer than the model reads: shorten it, or send truncate END.", field)
     if result.usage.cut and truncate == "START":
-        raise InvalidInput("A text is longer than the model reads, and is cut at its end only: send truncate END.", field)
+        raise InvalidInput(
+            "A text is longer than the model reads, and is cut at its end only: send truncate END.", field
+        )
 
 
 def write(
