@@ -30,6 +30,8 @@ from embedway.http.access import Access
 from embedway.http.dialects import (
     cohere,
     deployments,
+    embed,
+    embeddings,
     infinity,
     jina,
     multimodal,
@@ -90,6 +92,13 @@ DEPLOYMENT_KEYS = {
 
 RERANKER = "A model's name or alias. Default: the server's only reranker, else its only model."
 CLASSIFIER = "A model's name or alias. Default: the server's only classifier, else its only model."
+EMBEDDER = "A model's name or alias. Default: the server's only model that embeds texts, else its only model."
+SERVED_AS_DOCUMENTS = "served as documents, and `x-embedway-ignored` says so."
+ROLES_OF_COHERE = (
+    "`search_query` or `search_document`, the default: it chooses the model's own prompt, if it has one. `image`: with "
+    f"images. `classification`, `clustering`: {SERVED_AS_DOCUMENTS}"
+)
+TRUNCATE = "`END`, the default. `NONE`: a text that is longer than the model reads is refused. `START`: the same."
 QUERY = "The question. It may not be empty."
 TOP_N = "How many are given back. Default, and 0: all."
 INSTRUCTION = "An extension: what the documents are searched for. For cross-encoders that have a place for it."
@@ -149,15 +158,42 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (vllm.ScoreBody, "model"): RERANKER,
     (vllm.ScoreBody, "use_activation"): "`false`: " + LOGITS.lower(),
     (vllm.ScoreBody, "instruction"): INSTRUCTION,
-    (openai.EmbeddingsBody, "input"): "One text or a list of texts, none of them empty. Token ids are refused.",
-    (openai.EmbeddingsBody, "model"): "A model's name or alias. May be left out where the server has one model; the "
-    "compatible-mode routes require it.",
-    (openai.EmbeddingsBody, "encoding_format"): '`"base64"`: the bytes of little-endian float32. Default: numbers.',
-    (openai.EmbeddingsBody, "dimensions"): "Shorter vectors, for models trained for it. 0 means native.",
-    (openai.EmbeddingsBody, "input_type"): "An extension: " + ", ".join(f"`{role}`" for role in openai.ROLES) + ". "
+    (embeddings.EmbeddingsBody, "input"): "One input or a list of them, none empty: a text, or Jina's object with "
+    f"a `text` or an `image`. {IMAGE} Token ids are refused.",
+    (embeddings.EmbeddingsBody, "model"): "A model's name or alias. May be left out where the server has one model "
+    "that embeds texts; the compatible-mode routes require it.",
+    (embeddings.EmbeddingsBody, "encoding_format"): '`"base64"`: the bytes of little-endian float32. Default: numbers.',
+    (embeddings.EmbeddingsBody, "dimensions"): "Shorter vectors, for models trained for it. 0 means native.",
+    (embeddings.EmbeddingsBody, "input_type"): "An extension: " + ", ".join(f"`{role}`" for role in openai.ROLES) + ". "
     "It chooses the model's own prompt, if it has one. Default: `document`.",
-    (openai.EmbeddingsBody, "modality"): "What Infinity's client sends.",
-    (openai.EmbeddingsBody, "user"): "Accepted, and not used.",
+    (embeddings.EmbeddingsBody, "modality"): "What Infinity's client sends.",
+    (embeddings.EmbeddingsBody, "user"): "Accepted, and not used.",
+    (embeddings.EmbeddingsBody, "task"): "Jina's. What ends in `.query` or `.passage` is a role, as `input_type` is. "
+    + ", ".join(f"`{task}`" for task in embeddings.SYMMETRIC)
+    + f": {SERVED_AS_DOCUMENTS}",
+    (embeddings.EmbeddingsBody, "embedding_type"): "Jina's: `embedding` in these numbers; of a list of types an object "
+    "with a key for each. With `encoding_format` `base64` their bytes. See [outputs](../guides/outputs.md).",
+    (embeddings.EmbeddingsBody, "normalized"): "Jina's. `true`: vectors of length 1. `false`: " + NO_EFFECT.lower(),
+    (embeddings.EmbeddingsBody, "late_chunking"): "Jina's. `true` is refused.",
+    (embeddings.EmbeddingsBody, "truncate"): "Jina's. " + CUT,
+    (embeddings.EmbeddingsBody, "outputs"): "An extension: what each row holds, all of it from one pass of the model. "
+    "Default: `dense`. See [outputs](../guides/outputs.md).",
+    (embed.EmbedBody, "texts"): "Texts, none of them empty.",
+    (embed.EmbedBody, "images"): IMAGE,
+    (embed.EmbedBody, "inputs"): "Each with a `content` of one part: a text, or the URL of an image, as in `images`.",
+    (embed.EmbedBody, "model"): EMBEDDER,
+    (embed.EmbedBody, "input_type"): ROLES_OF_COHERE,
+    (embed.EmbedBody, "embedding_types"): "Default: `float`. See [outputs](../guides/outputs.md).",
+    (embed.EmbedBody, "output_dimension"): "Shorter vectors, for models trained for it.",
+    (embed.EmbedBody, "max_tokens"): NO_EFFECT,
+    (embed.EmbedBody, "truncate"): TRUNCATE,
+    (embed.EmbedBody, "priority"): "0, the default, is the highest; above it, others go first.",
+    (embed.EmbedBodyV1, "texts"): "Texts, none of them empty.",
+    (embed.EmbedBodyV1, "images"): IMAGE,
+    (embed.EmbedBodyV1, "model"): EMBEDDER,
+    (embed.EmbedBodyV1, "input_type"): ROLES_OF_COHERE,
+    (embed.EmbedBodyV1, "embedding_types"): "Without them `embeddings` is a list of vectors.",
+    (embed.EmbedBodyV1, "truncate"): TRUNCATE,
     (opensearch.TextEmbeddingBody, "input"): "One text or a list of texts, none of them empty.",
     (opensearch.TextEmbeddingBody, "input_type"): "`query` or `document`. Default: `document`.",
     (deployments.PredictBody, "query"): 'For `task = "rerank"`: ' + QUERY + " A text or a list of one.",
@@ -184,7 +220,7 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
 MAX_INPUTS = {
     **dict.fromkeys(("rerank", "rerankV2", "rerankInfinity", "rerankTexts", "predict", "score"), ranking.MAX_DOCUMENTS),
     "classify": openai.MAX_INPUTS,
-    "createEmbedding": openai.MAX_INPUTS,
+    **dict.fromkeys(("createEmbedding", "embedV1", "embedV2"), openai.MAX_INPUTS),
     "GetTextEmbedding": opensearch.MAX_INPUTS,
     "createCompatibleEmbedding": opensearch.MAX_INPUTS,
     "GetPrediction": deployments.MAX_INPUTS,
@@ -195,7 +231,11 @@ MAX_INPUTS = {
 }
 
 NOTES = {
-    "createEmbedding": "`model` in the reply is the name that was asked for.",
+    "createEmbedding": "`model` in the reply is the name that was asked for. `sparse_embedding` and `token_embeddings` "
+    "are there where `outputs` names them.",
+    "embedV2": "One of `texts`, `images` and `inputs` is needed. `meta.billed_units` are the tokens that were read; "
+    "nothing is billed.",
+    "embedV1": "The same without `inputs`. `embeddings` is a list of vectors where no types are asked for.",
     "listModels": "One row for each name and each alias; `root` is the model behind it.",
     "retrieveModel": "`/` in a model's name may be sent as it is or as `%2F`.",
     "rerank": "`x-embedway-ranker` says how the documents were ordered: see [ranking](../guides/ranking.md). A score "
@@ -219,13 +259,16 @@ NOTES = {
 }
 
 DIALECTS = {
-    "openai": ("OpenAI and Infinity", "One set of paths serves the clients of both; rows carry the fields of both."),
+    "openai": (
+        "OpenAI, Infinity and Jina",
+        "One set of paths serves the clients of all three; rows carry the fields of all.",
+    ),
     "jina": (
-        "Jina, and Cohere's version 1",
+        "Rerank of Jina, and of Cohere's version 1",
         "Several APIs share these paths, and the body's keys choose among them. The one of this section owns what goes "
         "wrong before a body is parsed, and every body that has no keys of the others.",
     ),
-    "cohere": ("Cohere's version 2", "Errors are Cohere's."),
+    "cohere": ("Cohere", "Errors are Cohere's."),
     "vllm": ("vLLM", "Errors are OpenAI's. Its rerank is that of Jina's section."),
     "infinity": ("Infinity", "What it does not share with OpenAI. In its errors `code` is the status."),
     "tei": ("text-embeddings-inference", "Errors have its statuses: wrong input is 422, none at all 400."),
@@ -275,7 +318,7 @@ REPLY_HEADERS = {
     ),
     "x-embedway-sparse": ("term weights without a head for them", "`bm25`."),
     "x-embedway-ignored": (
-        "custom deployments, rerank and score",
+        "custom deployments, embed, `/v1/embeddings`, rerank and score",
         "Fields of the body that had no effect, such as `dimension`.",
     ),
     "retry-after": ("429 and 503", "Seconds to wait before the next try."),
@@ -616,10 +659,10 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _kind(kind: Any) -> str:
-    """A type in words. None is left out: it means that a value may be left out."""
+    """A type in words. None and unset are left out: they mean that a value may be."""
     origin, given = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return " or ".join(_kind(one) for one in given if one is not type(None))
+        return " or ".join(_kind(one) for one in given if one not in (type(None), msgspec.UnsetType))
     if origin is Literal:
         return " or ".join(f'`"{value}"`' for value in given)
     if origin in (list, tuple):

@@ -15,7 +15,10 @@ ANY_JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4), max_leaves=12
 )
 
-INPUTS = st.lists(ANY_TEXT | st.just("a good text"), max_size=40) | ANY_TEXT | st.lists(ANY_JSON, max_size=4)
+OPTION = st.booleans() | st.none() | ANY_JSON
+TYPES = st.sampled_from(["float", "int8", "uint8", "binary", "ubinary", "base64", None])
+ELEMENT = st.fixed_dictionaries({}, optional={"text": ANY_TEXT | ANY_JSON, "image": ANY_TEXT | ANY_JSON})
+INPUTS = st.lists(ANY_TEXT | st.just("a good text"), max_size=40) | ANY_TEXT | st.lists(ANY_JSON | ELEMENT, max_size=4)
 FIELDS = {
     "input": INPUTS | ANY_JSON,
     "model": st.just("fake") | ANY_TEXT | ANY_JSON,
@@ -25,6 +28,12 @@ FIELDS = {
     "input_type": st.sampled_from(["query", "document", "passage", "", None]) | ANY_JSON,
     "modality": st.sampled_from(["text", "image", None]) | ANY_JSON,
     "user": ANY_TEXT | ANY_JSON,
+    "task": st.sampled_from(["retrieval.query", "text-matching", ".query", "", None]) | ANY_JSON,
+    "embedding_type": TYPES | st.lists(TYPES, max_size=3) | ANY_JSON,
+    "normalized": OPTION,
+    "truncate": OPTION,
+    "late_chunking": st.just(False) | ANY_JSON,
+    "outputs": st.lists(st.sampled_from(["dense", "sparse", "tokens"]), max_size=3) | ANY_JSON,
 }
 RIGHT = {"input": st.lists(st.just("a"), min_size=1, max_size=3), "model": st.just("fake")}
 NEARLY = st.fixed_dictionaries({}, optional=FIELDS) | st.fixed_dictionaries(
@@ -46,8 +55,8 @@ GOOD = encode({"model": "fake", "input": ["a", "b"], "input_type": "query"})
 NEARLY_BODIES = st.builds(encode, NEARLY) | st.builds(encode_raw, NEARLY)
 
 SEVERAL = st.lists(ANY_TEXT | st.just("a good text"), max_size=6) | st.lists(ANY_JSON, max_size=3)
-OPTION = st.booleans() | st.none() | ANY_JSON
 COUNT = st.integers(-2, 6) | BIG | ANY_JSON
+PART = st.fixed_dictionaries({"type": st.sampled_from(["text", "image_url"])}, optional={"text": ANY_TEXT}) | ANY_JSON
 RANKED = {
     "query": ANY_TEXT | ANY_JSON,
     "documents": SEVERAL | st.lists(st.fixed_dictionaries({"text": ANY_TEXT}), max_size=3) | ANY_JSON,
@@ -55,7 +64,10 @@ RANKED = {
     "text_1": ANY_TEXT | SEVERAL,
     "text_2": ANY_TEXT | SEVERAL,
     "input": INPUTS,
-    "inputs": ANY_TEXT | SEVERAL | st.lists(st.lists(ANY_TEXT, max_size=3), max_size=3),
+    "inputs": ANY_TEXT
+    | SEVERAL
+    | st.lists(st.lists(ANY_TEXT, max_size=3), max_size=3)
+    | st.lists(st.fixed_dictionaries({"content": st.lists(PART, max_size=2)}), max_size=3),
     "top_n": COUNT,
     "priority": COUNT,
     "max_tokens_per_doc": COUNT,
@@ -63,7 +75,11 @@ RANKED = {
     "raw_scores": OPTION,
     "return_documents": OPTION,
     "return_text": OPTION,
-    "truncate": OPTION,
+    "truncate": st.sampled_from(["NONE", "START", "END"]) | OPTION,
+    "embedding_types": st.lists(TYPES, max_size=3) | ANY_JSON,
+    "output_dimension": COUNT,
+    "max_tokens": COUNT,
+    "images": SEVERAL | ANY_JSON,
     "use_activation": OPTION,
     "rank_fields": st.just(["text"]) | ANY_JSON,
     "instruction": ANY_TEXT | ANY_JSON,
@@ -79,7 +95,6 @@ NEARLY_RANKINGS = st.builds(
 )
 
 
-ELEMENT = st.fixed_dictionaries({}, optional={"text": ANY_TEXT | ANY_JSON, "image": ANY_TEXT | ANY_JSON})
 URLS = ("http://127.0.0.1/", "data:image/png;base64,AAAA", "data:,", "AAAA", "https://")
 PICTURE = st.fixed_dictionaries({"image": st.sampled_from(URLS)})
 NEARLY_SERVICES = st.builds(

@@ -23,14 +23,22 @@ ROUTES = {
     "/v3/openapi/{deployment_id}": "/v3/openapi/fuzzed",
 }
 """Every POST route of embeddings as the OpenAPI document writes it, and a path of it that this server has."""
-RANKING = ("/v1/rerank", "/rerank", "/v2/rerank", "/v1/score", "/score", "/v1/classify", "/classify", "/predict")
+RANKING = (
+    *("/v1/rerank", "/rerank", "/v2/rerank", "/v1/score", "/score", "/v1/classify", "/classify", "/predict"),
+    *("/v1/embed", "/v2/embed"),
+)
 """The other POST routes."""
 SERVICES = {
     f"/v3/openapi/workspaces/{{workspace}}/{kind}/{{service_id}}": f"/v3/openapi/workspaces/default/{kind}/fake"
     for kind in ("text-sparse-embedding", "ranker", "multi-modal-embedding", "multi-modal-reranker")
 }
 """The platform's services beside text embedding, in the same way."""
-OWN_FORMS = {"/v2/": ["id", "message"], "/predict": ["error", "error_type"], "/classify": ["error"]}
+OWN_FORMS = {
+    "/v2/": ["id", "message"],
+    "/v1/embed": ["id", "message"],
+    "/predict": ["error", "error_type"],
+    "/classify": ["error"],
+}
 """The keys of a refusal below each path that has one dialect, where that is none of the two of the embeddings."""
 PATHS = list(ROUTES.values())
 VENDORS = ("/v3/openapi", "/compatible-mode")

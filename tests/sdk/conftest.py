@@ -113,6 +113,30 @@ def cohere_report(ranked: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def cohere_embed_report(served: Server) -> dict[str, Any]:
+    """What Cohere's client reports of embed."""
+    return report("cohere", served.url, KEY, script="cohere_embed")
+
+
+@pytest.fixture(scope="session")
+def langchain_report(served: Server) -> dict[str, Any]:
+    """What LangChain's `OpenAIEmbeddings` report."""
+    return report("langchain", served.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def llamaindex_report(served: Server) -> dict[str, Any]:
+    """What LlamaIndex's `OpenAILikeEmbedding` reports."""
+    return report("llamaindex", served.url, KEY)
+
+
+@pytest.fixture(scope="session")
+def litellm_report(lone: Server) -> dict[str, Any]:
+    """What LiteLLM's adapters report of a keyless server with one model, which one of them does not name."""
+    return report("litellm", lone.url, "OS-any")
+
+
+@pytest.fixture(scope="session")
 def infinity_ranking_report(ranked: Server) -> dict[str, Any]:
     """What `infinity_client` reports of rerank and classify."""
     return report("infinity", ranked.url, KEY, script="infinity_ranking")

@@ -25,7 +25,11 @@ def document(name: str, server: Server) -> str:
 
 def run(name: str, server: Server) -> Any:
     """Run a curl command and return the JSON it prints; where curl is missing, send what the command says."""
-    words = shlex.split(document(name, server).replace("\\\n", " "))
+    return run_words(shlex.split(document(name, server).replace("\\\n", " ")), server)
+
+
+def run_words(words: list[str], server: Server) -> Any:
+    """The same for the words of a command line."""
     if shutil.which("curl"):
         told = [*words, "--silent", "--show-error", "--noproxy", "*", "--max-time", str(TIMEOUT_S)]
         ended = subprocess.run(told, capture_output=True, check=True, timeout=2 * TIMEOUT_S)

@@ -22,6 +22,8 @@ DATA = [
     ("POST", "/compatible-mode/v1/chat/embeddings", EMBED, {}),
     ("POST", "/v3/openapi/deployments/dep-abc123/predict", INPUT, TOKEN_HEADER),
     ("POST", "/v3/openapi/dep-abc123", INPUT, TOKEN_HEADER),
+    ("POST", "/v1/embed", {"model": MODEL, "texts": ["hi"]}, {}),
+    ("POST", "/v2/embed", {"model": MODEL, "texts": ["hi"]}, {}),
     ("POST", "/v1/rerank", RANK, {}),
     ("POST", "/rerank", RANK, {}),
     ("POST", "/v2/rerank", RANK, {}),

@@ -33,7 +33,7 @@ def test_unknown_model(plain: Server) -> None:
         {"input": ["a"] * 2049},
         {"input": None},
         {"input": 5},
-        {"input": {"text": "a"}},
+        {"input": {"words": "a"}},
         {"input": ["a", 1]},
         {"input": ["a", None]},
         {"input": [["a"]]},

@@ -6,19 +6,11 @@ from collections.abc import Sequence
 
 from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
-from embedway.http.dialects import cohere, infinity, jina, multimodal, services, tei, vllm
+from embedway.http.dialects import cohere, embed, infinity, jina, multimodal, services, tei, vllm
 from embedway.http.dialects.base import Dialect
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
-from embedway.http.dialects.multimodal import Pictures
-from embedway.http.dialects.openai import (
-    Embeddings,
-    EmbeddingsBody,
-    EmbeddingsReply,
-    ModelList,
-    ModelRow,
-    Models,
-    OpenAI,
-)
+from embedway.http.dialects.embeddings import Embeddings, EmbeddingsBody, EmbeddingsReply
+from embedway.http.dialects.openai import ModelList, ModelRow, Models, OpenAI
 from embedway.http.dialects.opensearch import (
     CompatibleEmbeddings,
     CompatibleReply,
@@ -27,6 +19,7 @@ from embedway.http.dialects.opensearch import (
     TextEmbeddingBody,
     TextEmbeddingReply,
 )
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.operation import Operation
 from embedway.models.images import LIMITS
@@ -41,6 +34,7 @@ _PREFIXES: Sequence[tuple[str, Dialect]] = (
     ("/v3/openapi", OPENSEARCH),
     ("/compatible-mode", OPENSEARCH),
     ("/v2/", COHERE),
+    ("/v1/embed/", COHERE),
     ("/classify", INFINITY_INPUT),
     ("/v1/classify", INFINITY_INPUT),
     ("/predict", TEI_INPUTS),
@@ -53,7 +47,7 @@ _TEXTS = ["Science and technology are the primary productive forces", "opensearc
 
 def dialect_of(path: str) -> Dialect:
     """Who words the errors of a path that has no operation."""
-    return next((dialect for prefix, dialect in _PREFIXES if path.startswith(prefix)), OPENAI)
+    return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
 def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
@@ -61,8 +55,9 @@ def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     ranking = Ranking(engine, settings.request_timeout_s)
     pictures = Pictures(Egress(EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)))
     return [
-        *_openai(engine, settings),
+        *_openai(engine, settings, pictures),
         *_rerank(ranking),
+        *_cohere(engine, settings, ranking, pictures),
         *_infinity(engine, settings, ranking),
         *_tei(engine, settings, ranking),
         *_opensearch(engine, settings, ranking, pictures),
@@ -71,7 +66,7 @@ def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     ]
 
 
-def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
+def _openai(engine: Engine, settings: Settings, pictures: Pictures) -> Sequence[Operation]:
     models = Models(engine)
     return [
         Operation(
@@ -79,8 +74,8 @@ def _openai(engine: Engine, settings: Settings) -> Sequence[Operation]:
             dialect=OPENAI,
             method="POST",
             paths=("/v1/embeddings", "/embeddings"),
-            answer=Embeddings(engine, settings.request_timeout_s),
-            summary="Embed one text or a list of texts (OpenAI, Infinity)",
+            answer=Embeddings(engine, pictures, settings.request_timeout_s),
+            summary="Embed one text or a list of texts (OpenAI, Infinity, Jina)",
             body_type=EmbeddingsBody,
             reply_type=EmbeddingsReply,
             example={"model": "all-MiniLM-L6-v2", "input": _TEXTS},
@@ -124,7 +119,7 @@ def _opensearch(engine: Engine, settings: Settings, ranking: Ranking, pictures: 
             dialect=OPENSEARCH,
             method="POST",
             paths=("/compatible-mode/v1/embeddings", "/compatible-mode/v1/chat/embeddings"),
-            answer=CompatibleEmbeddings(engine, settings.request_timeout_s),
+            answer=CompatibleEmbeddings(engine, pictures, settings.request_timeout_s),
             summary="OpenAI-compatible text embedding (AI Search Open Platform)",
             body_type=EmbeddingsBody,
             reply_type=CompatibleReply,
@@ -158,6 +153,24 @@ def _rerank(ranking: Ranking) -> Sequence[Operation]:
             example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS, "top_n": 1},
         ),
         Operation(
+            name="score",
+            dialect=vllm.Vllm(),
+            method="POST",
+            paths=("/v1/score", "/score"),
+            answer=vllm.Score(ranking),
+            summary="Score pairs of texts in their order (vLLM)",
+            body_type=vllm.ScoreBody,
+            reply_type=vllm.ScoreReply,
+            example={"model": "all-MiniLM-L6-v2", "text_1": _QUERY, "text_2": _DOCUMENTS},
+        ),
+    ]
+
+
+def _cohere(engine: Engine, settings: Settings, ranking: Ranking, pictures: Pictures) -> Sequence[Operation]:
+    answer = embed.Embed(engine, pictures, settings.request_timeout_s)
+    example = {"model": "all-MiniLM-L6-v2", "texts": _TEXTS, "input_type": "search_document"}
+    return [
+        Operation(
             name="rerankV2",
             dialect=COHERE,
             method="POST",
@@ -169,15 +182,26 @@ def _rerank(ranking: Ranking) -> Sequence[Operation]:
             example={"model": "all-MiniLM-L6-v2", "query": _QUERY, "documents": _DOCUMENTS},
         ),
         Operation(
-            name="score",
-            dialect=vllm.Vllm(),
+            name="embedV2",
+            dialect=COHERE,
             method="POST",
-            paths=("/v1/score", "/score"),
-            answer=vllm.Score(ranking),
-            summary="Score pairs of texts in their order (vLLM)",
-            body_type=vllm.ScoreBody,
-            reply_type=vllm.ScoreReply,
-            example={"model": "all-MiniLM-L6-v2", "text_1": _QUERY, "text_2": _DOCUMENTS},
+            paths=("/v2/embed",),
+            answer=answer,
+            summary="Embed texts or images in one or several types of numbers (Cohere v2)",
+            body_type=embed.EmbedBody,
+            reply_type=embed.EmbedReply,
+            example=example | {"embedding_types": ["float", "int8"]},
+        ),
+        Operation(
+            name="embedV1",
+            dialect=COHERE,
+            method="POST",
+            paths=("/v1/embed",),
+            answer=embed.EmbedV1(answer),
+            summary="Embed texts or images (Cohere v1)",
+            body_type=embed.EmbedBodyV1,
+            reply_type=embed.EmbedReplyV1,
+            example=example,
         ),
     ]
 

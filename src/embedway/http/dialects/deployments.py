@@ -14,8 +14,9 @@ import orjson
 from embedway.access.keys import check_token
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput, ModelNotFound
-from embedway.http.dialects.multimodal import Element, Pictures, read_elements
+from embedway.http.dialects.multimodal import Element, read_elements
 from embedway.http.dialects.opensearch import read_items, vector_rows
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.dialects.services import check_documents
 from embedway.http.exchange import Exchange

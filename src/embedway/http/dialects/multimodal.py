@@ -6,20 +6,18 @@ Python SDK (searchplat20240529). An image is a URL, base64 or a data URI.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from embedway.egress import Egress
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput
 from embedway.http.dialects.opensearch import MAX_INPUTS, VectorRows, enclose, read_service, vector_rows
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.services import Scores
 from embedway.http.exchange import Exchange
-from embedway.models.images import parse_base64, parse_data_uri
 from embedway.types import EmbedCall, EmbedResult, Image, Item, Text
 from embedway.vectors import unit_rows
 
@@ -68,23 +66,6 @@ class MultimodalRankerReply(msgspec.Struct):
     latency: int
     usage: RankedUsage
     result: Scores
-
-
-class Pictures:
-    """Images as callers name them."""
-
-    def __init__(self, egress: Egress) -> None:
-        self._egress = egress
-
-    async def read(self, given: str, field: str) -> Image:
-        """The image behind a URL, or in base64 or a data URI. Raises `InvalidInput` naming the field."""
-        try:
-            if given[:8].lower().startswith(("http://", "https://")):
-                return Image(await self._egress.fetch(given))
-            parse = parse_data_uri if given[:5].lower() == "data:" else parse_base64
-            return Image(await asyncio.to_thread(parse, given))  # it may be megabytes
-        except InvalidInput as error:
-            raise InvalidInput(error.message, field) from error
 
 
 class MultimodalEmbedding:

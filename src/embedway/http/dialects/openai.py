@@ -1,22 +1,20 @@
-"""OpenAI's embeddings and model list, with the fields that Infinity's clients look for in the rows.
+"""OpenAI's errors and model list, with the fields that Infinity's clients look for in the rows.
 
-Sources: OpenAI API reference, "Embeddings" and "Models"; infinity_emb 0.0.78 for `stats`, `backend`, `capabilities`.
+Sources: OpenAI API reference, "Models"; infinity_emb 0.0.78 for `stats`, `backend`, `capabilities`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import orjson
 
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unauthenticated, Unavailable
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.exchange import Exchange
-from embedway.types import Agreement, EmbedCall, EmbedResult, Facts, ModelStatus, Role, Task, Text
-from embedway.vectors import encode_base64
+from embedway.types import Agreement, Facts, ModelStatus, Role, Task
 
 MAX_INPUTS = 2048
 UNSPECIFIED_MODEL = "default/not-specified"  # what infinity's client sends when its user names none
@@ -34,36 +32,9 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 _CODES = {"unauthenticated": "invalid_api_key", "overloaded": "rate_limit_exceeded"}
 
 
-class EmbeddingsBody(msgspec.Struct):
-    """`input_type` is an extension: the role, where the model has prompts for roles. Null stands for absent
-    everywhere.
-    """
-
-    input: str | list[str | int | list[int]]
-    model: str | None = None
-    encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = None
-    input_type: str | None = None
-    modality: Literal["text"] | None = None
-    user: str | None = None
-
-
-class EmbeddingRow(msgspec.Struct):
-    index: int
-    embedding: list[float] | str
-    object: Literal["embedding"] = "embedding"
-
-
 class TokenUsage(msgspec.Struct):
     prompt_tokens: int
     total_tokens: int
-
-
-class EmbeddingsReply(msgspec.Struct):
-    data: list[EmbeddingRow]
-    model: str
-    usage: TokenUsage
-    object: Literal["list"] = "list"
 
 
 class ModelStats(msgspec.Struct):
@@ -129,39 +100,6 @@ class OpenAI:
         pass
 
 
-class Embeddings:
-    """POST /v1/embeddings."""
-
-    def __init__(self, engine: Engine, request_timeout_s: float) -> None:
-        self._engine = engine
-        self._timeout_s = request_timeout_s
-
-    async def __call__(self, exchange: Exchange, body: EmbeddingsBody) -> bytes:
-        call = self.read(exchange, body, MAX_INPUTS)
-        result = await self._engine.embed(call)
-        exchange.note(result)
-        return write_embeddings({}, call.model, body.encoding_format, result)
-
-    def read(self, exchange: Exchange, body: EmbeddingsBody, max_inputs: int) -> EmbedCall:
-        """Wire struct to call. Raises `InvalidInput`, `ModelNotFound`."""
-        role = _role(body.input_type)
-        return EmbedCall(
-            model=self._model(body.model),
-            items=[Text(text, role) for text in read_texts(body.input, max_inputs)],
-            dimensions=body.dimensions or None,
-            flow=exchange.caller.flow,
-            deadline_s=exchange.deadline_s(self._timeout_s),
-        )
-
-    def _model(self, name: str | None) -> str:
-        if name and name != UNSPECIFIED_MODEL:
-            return name
-        models = self._engine.models()
-        if len(models) != 1:
-            raise InvalidInput("model is needed: this server has several, see GET /v1/models.", "$.model")
-        return models[0].spec.name
-
-
 class Models:
     """GET /v1/models and GET /v1/models/{id}."""
 
@@ -197,18 +135,6 @@ def read_texts(given: str | Sequence[str | int | Sequence[int]], max_inputs: int
     return texts
 
 
-def write_embeddings(head: Mapping[str, Any], model: str, encoding_format: str | None, result: EmbedResult) -> bytes:
-    """The reply, rendered once: floats straight from the arrays, or base64 of their bytes; `model` as asked for."""
-    if encoding_format == "base64":
-        vectors: Sequence[Any] = [encode_base64(vector) for vector in result.vectors]
-    else:
-        vectors = result.vectors
-    data = [{"object": "embedding", "embedding": vector, "index": index} for index, vector in enumerate(vectors)]
-    usage = {"prompt_tokens": result.usage.tokens, "total_tokens": result.usage.tokens}
-    reply = {**head, "object": "list", "data": data, "model": model, "usage": usage}
-    return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
 def error_kind(error: EmbedwayError) -> str:
     """OpenAI's `type` of an error."""
     return _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
@@ -221,14 +147,6 @@ def error_headers(error: EmbedwayError) -> dict[str, str]:
     if isinstance(error, Overloaded):
         return {"retry-after": str(error.retry_after_s)}
     return {"retry-after": "1"} if isinstance(error, Unavailable) else {}
-
-
-def _role(input_type: str | None) -> Role:
-    if input_type is None:
-        return "document"
-    if input_type not in ROLES:
-        raise InvalidInput(f"input_type must be one of {', '.join(ROLES)}.", "$.input_type")
-    return ROLES[input_type]
 
 
 def _row(name: str, status: ModelStatus) -> ModelRow:

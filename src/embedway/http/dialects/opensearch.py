@@ -14,14 +14,9 @@ import orjson
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, InvalidInput, ModelNotFound
 from embedway.http.dialects.base import WordedError, field_of
-from embedway.http.dialects.openai import (
-    EmbeddingRow,
-    Embeddings,
-    EmbeddingsBody,
-    TokenUsage,
-    error_headers,
-    write_embeddings,
-)
+from embedway.http.dialects.embeddings import EmbeddingRow, Embeddings, EmbeddingsBody, write_embeddings
+from embedway.http.dialects.openai import TokenUsage, error_headers
+from embedway.http.dialects.pictures import Pictures
 from embedway.http.exchange import Exchange
 from embedway.models.services import SERVICES, deploy_hint
 from embedway.types import EmbedCall, EmbedResult, Role, Text
@@ -134,18 +129,16 @@ class TextEmbedding:
 class CompatibleEmbeddings:
     """POST /compatible-mode/v1/embeddings: OpenAI's body and reply, the platform's limits and errors."""
 
-    def __init__(self, engine: Engine, request_timeout_s: float) -> None:
-        self._engine = engine
-        self._openai = Embeddings(engine, request_timeout_s)
+    def __init__(self, engine: Engine, pictures: Pictures, request_timeout_s: float) -> None:
+        self._openai = Embeddings(engine, pictures, request_timeout_s)
 
     async def __call__(self, exchange: Exchange, body: EmbeddingsBody) -> bytes:
         if not body.model:
             raise InvalidInput("model is required.", "$.model")
-        call = self._openai.read(exchange, body, MAX_INPUTS)
-        result = await self._engine.embed(call)
-        exchange.note(result)
+        call = await self._openai.read(exchange, body, MAX_INPUTS)
+        result = await self._openai.ask(exchange, body, call)
         reply_id = exchange.request_id.replace("-", "").lower()
-        return write_embeddings({"id": reply_id}, call.model, body.encoding_format, result)
+        return write_embeddings({"id": reply_id}, call.model, body, result)
 
 
 def read_service(exchange: Exchange, engine: Engine) -> str:
