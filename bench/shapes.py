@@ -23,7 +23,7 @@ from bench.paths import REPOSITORY
 from embedway.models.families import FAMILIES
 from embedway.models.services import SERVICES
 
-LIMIT_S = 1800.0
+LIMIT_S = 10800.0
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,10 @@ from embedway.http.dialects import (
 )
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
+from embedway.http.operations.parts import COHERE, OPENAI, OPENSEARCH, TEI_INPUTS
 from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
-from embedway.http.routes import COHERE, OPENAI, OPENSEARCH, TEI_INPUTS, operations
+from embedway.http.routes import operations
 from embedway.observe import Metrics
 from embedway.settings import Deployment, Settings
 from embedway.types import ModelSpec

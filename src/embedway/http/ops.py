@@ -18,7 +18,7 @@ from embedway.errors import EmbedwayError
 from embedway.http.access import Access
 from embedway.http.exchange import Exchange
 from embedway.http.operation import error_reply
-from embedway.http.routes import OPENAI
+from embedway.http.operations.parts import OPENAI
 from embedway.observe import METRICS_TYPE, Metrics
 
 _DOCS_PAGE = """<!DOCTYPE html>

@@ -53,7 +53,7 @@ def choose_prompts(folder: Path, card: Card, own: Mapping[Role, str] | None, spe
     for role in NAMES:
         asked = configured[role]
         by_role[role] = asked if asked is not None else found[role] or documented.get(role, "")
-    named: dict[str, str] = dict(by_role.items())
+    named: dict[str, str] = {role: prompt for role, prompt in by_role.items() if prompt}
     named.update((name, prompt or "") for name, prompt in (card.prompts or {}).items())
     return Prompts(by_role, once=bool(documented), named=named)
 

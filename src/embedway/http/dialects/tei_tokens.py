@@ -44,7 +44,7 @@ class TokenRow(msgspec.Struct):
 
 
 class DecodeBody(msgspec.Struct):
-    ids: list[int] | list[list[int]]
+    ids: list[int | list[int]]
     skip_special_tokens: bool | None = None
     model: str | None = None
 

@@ -1,0 +1,46 @@
+"""What the operations are made of: who words their errors, who answers, and examples of what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from embedway.egress import Egress, EgressRules
+from embedway.engine.engine import Engine
+from embedway.http.dialects import cohere, infinity, tei, vllm
+from embedway.http.dialects.openai import OpenAI
+from embedway.http.dialects.opensearch import OpenSearch
+from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.ranking import Ranking
+from embedway.models.images import LIMITS
+from embedway.settings import Settings
+
+OPENAI = OpenAI()
+OPENSEARCH, OPENSEARCH_DOCS = OpenSearch(), OpenSearch("$.docs")
+COHERE = cohere.Cohere()
+INFINITY_DOCUMENTS, INFINITY_INPUT = infinity.Infinity("$.documents"), infinity.Infinity("$.input")
+TEI_TEXTS, TEI_INPUTS, TEI_IDS = tei.Tei("$.texts"), tei.Tei("$.inputs"), tei.Tei("$.ids")
+TEI_SENTENCES, VLLM = tei.Tei("$.inputs.sentences"), vllm.Vllm()
+RERANK = ("/v1/rerank", "/rerank")
+QUERY = "What is the capital of France?"
+DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
+TEXTS = ["Science and technology are the primary productive forces", "opensearch product documentation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What answers."""
+
+    engine: Engine
+    settings: Settings
+    ranking: Ranking
+    pictures: Pictures
+
+    @property
+    def timeout_s(self) -> float:
+        return self.settings.request_timeout_s
+
+
+def make_parts(engine: Engine, settings: Settings) -> Parts:
+    """What all operations share."""
+    rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
+    return Parts(engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)))

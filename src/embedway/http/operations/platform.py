@@ -1,0 +1,111 @@
+"""The operations of the AI Search Open Platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from embedway.http.dialects import multimodal, services
+from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
+from embedway.http.dialects.embeddings import EmbeddingsBody
+from embedway.http.dialects.opensearch import (
+    CompatibleEmbeddings,
+    CompatibleReply,
+    TextEmbedding,
+    TextEmbeddingBody,
+    TextEmbeddingReply,
+)
+from embedway.http.operation import Operation
+from embedway.http.operations.parts import DOCUMENTS, OPENSEARCH, OPENSEARCH_DOCS, QUERY, TEXTS, Parts
+
+
+def texts(parts: Parts) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="GetTextEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/text-embedding/{service_id:path}",),
+            answer=TextEmbedding(parts.engine, parts.timeout_s),
+            summary="Text embedding by service id (AI Search Open Platform)",
+            body_type=TextEmbeddingBody,
+            reply_type=TextEmbeddingReply,
+            example={"input": TEXTS, "input_type": "document"},
+        ),
+        Operation(
+            name="createCompatibleEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/compatible-mode/v1/embeddings", "/compatible-mode/v1/chat/embeddings"),
+            answer=CompatibleEmbeddings(parts.engine, parts.pictures, parts.timeout_s),
+            summary="OpenAI-compatible text embedding (AI Search Open Platform)",
+            body_type=EmbeddingsBody,
+            reply_type=CompatibleReply,
+            example={"model": "ops-text-embedding-002", "input": TEXTS},
+        ),
+        Operation(
+            name="GetPrediction",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/deployments/{deployment_id}/predict", "/v3/openapi/{deployment_id}"),
+            answer=Predict(parts.engine, parts.ranking, parts.pictures, parts.settings.deployment, parts.timeout_s),
+            summary="Custom deployment: text embedding, reranking, texts and images (AI Search Open Platform)",
+            body_type=PredictBody,
+            reply_type=PredictReply,
+            example={"input": TEXTS, "input_type": "document"},
+        ),
+    ]
+
+
+def weights_and_ranks(parts: Parts) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="GetTextSparseEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/text-sparse-embedding/{service_id:path}",),
+            answer=services.SparseEmbedding(parts.engine, parts.timeout_s),
+            summary="Weights of terms by service id (AI Search Open Platform)",
+            body_type=services.SparseBody,
+            reply_type=services.SparseReply,
+            example={"input": TEXTS, "input_type": "document", "return_token": True},
+        ),
+        Operation(
+            name="GetDocumentRank",
+            dialect=OPENSEARCH_DOCS,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/ranker/{service_id:path}",),
+            answer=services.Ranker(parts.ranking),
+            summary="Order documents by how well they answer a query (AI Search Open Platform)",
+            body_type=services.RankerBody,
+            reply_type=services.RankerReply,
+            example={"query": QUERY, "docs": DOCUMENTS},
+        ),
+    ]
+
+
+def images(parts: Parts) -> Sequence[Operation]:
+    element = {"text": TEXTS[1]}
+    return [
+        Operation(
+            name="GetMultiModalEmbedding",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/multi-modal-embedding/{service_id:path}",),
+            answer=multimodal.MultimodalEmbedding(parts.engine, parts.pictures, parts.timeout_s),
+            summary="Vectors of texts and images by service id (AI Search Open Platform)",
+            body_type=multimodal.MultimodalBody,
+            reply_type=multimodal.MultimodalReply,
+            example={"input": [element]},
+        ),
+        Operation(
+            name="GetMultiModalReranker",
+            dialect=OPENSEARCH_DOCS,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/multi-modal-reranker/{service_id:path}",),
+            answer=multimodal.MultimodalRanker(parts.engine, parts.pictures, parts.timeout_s),
+            summary="Order texts and images by how well they answer a text or an image (AI Search Open Platform)",
+            body_type=multimodal.MultimodalRankerBody,
+            reply_type=multimodal.MultimodalRankerReply,
+            example={"query": element, "docs": [element]},
+        ),
+    ]
