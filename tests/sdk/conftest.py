@@ -149,15 +149,32 @@ def huggingface_report(ranked: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def pictures_report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the platform's client reports of texts and images, from a server with a tiny CLIP."""
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an API key and a tiny CLIP."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "clip").mkdir()
     case.load("clip").write(folder / "clip")
-    files = folder / "files"
-    files.mkdir()
-    (files / "wide.png").write_bytes(FILES["wide"])
-    (files / "tall.jpg").write_bytes(FILES["large"])
     with serving(folder, "--api-key", KEY, config=PICTURES.format(folder=folder)) as server:
-        endpoint = server.url.removeprefix("http://")
-        return report("searchplat", endpoint, KEY, TOKEN, str(files), script="searchplat_images")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two images."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "wide.png").write_bytes(FILES["wide"])
+    (folder / "tall.jpg").write_bytes(FILES["large"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures_report(pictured: Server, files: Path) -> dict[str, Any]:
+    """What the platform's client reports of texts and images."""
+    endpoint = pictured.url.removeprefix("http://")
+    return report("searchplat", endpoint, KEY, TOKEN, str(files), script="searchplat_images")
+
+
+@pytest.fixture(scope="session")
+def cohere_images_report(pictured: Server, files: Path) -> dict[str, Any]:
+    """What Cohere's client reports of texts and images."""
+    return report("cohere", pictured.url, KEY, str(files), script="cohere_images")

@@ -66,3 +66,22 @@ def test_exceptions(cohere_embed_report: Report, name: str, raised: str, word: s
     found = cohere_embed_report[name]
     assert found["raised"] == raised
     assert word in found["body"]["message"]
+
+
+def test_images(cohere_images_report: Report) -> None:
+    """In `images`, as parts of `inputs` beside a text, in version 1: the same vectors, and counted."""
+    found = cohere_images_report["images"]
+    assert found["images"] == 2
+    assert np.linalg.norm(np.array(found["vectors"]), axis=1) == pytest.approx(1, abs=1e-5)
+    mixed = cohere_images_report["inputs"]
+    assert (mixed["images"], len(mixed["vectors"])) == (2, 3)
+    assert np.allclose(mixed["vectors"][:2], found["vectors"], atol=1e-5)
+    assert np.allclose(cohere_images_report["v1"]["vectors"], found["vectors"], atol=1e-5)
+
+
+def test_images_that_are_refused(cohere_images_report: Report) -> None:
+    """For a model of texts, and joined with a text: the sentence says what is wrong, with the place."""
+    for name, words in (("of_texts", ("texts only", "images[0]")), ("joined", ("one part", "inputs[0]"))):
+        found = cohere_images_report[name]
+        assert found["raised"] == "BadRequestError"
+        assert all(word in found["body"]["message"] for word in words)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.robustness.running import metric
-from tests.server import Server
+from tests.server import Server, serving
 from tests.tiny import case
 from tests.tiny.texts import TEXTS
 
@@ -107,7 +108,25 @@ def test_a_model_that_has_not_what_is_asked_for(ranking: Server, pictured: Serve
     """400 before any work."""
     openai_refusal(post(ranking, PATH, {"model": "scorer", "input": "a", "outputs": ["sparse"]}), 400)
     refusal = openai_refusal(post(pictured, PATH, {"model": "clip", "input": "a", "outputs": ["dense", "tokens"]}), 400)
-    assert refusal.param == "input[0]"
+    assert refusal.param == "outputs"
+    assert "dense" in refusal.message
+
+
+def test_models_without_vectors(tmp_path: Path) -> None:
+    """They answer what they have, and to a request that names no outputs they say what that is."""
+    config = ""
+    for name in ("splade-bert", "late-pylate"):
+        (tmp_path / name).mkdir()
+        case.load(name).write(tmp_path / name)
+        config += f'[[model]]\nname = "{name}"\nsource = "{tmp_path / name}"\ndtype = "fp32"\n'
+    with serving(tmp_path, config=config) as server:
+        for name, output in (("splade-bert", "sparse"), ("late-pylate", "tokens")):
+            asked = {"model": name, "input": TEXTS[0]}
+            refusal = openai_refusal(post(server, PATH, asked), 400)
+            assert (refusal.param, f"gives {output}:" in refusal.message) == ("outputs", True)
+            row = post(server, PATH, asked | {"outputs": [output]}).json()["data"][0]
+            assert row[{"sparse": "sparse_embedding", "tokens": "token_embeddings"}[output]]
+            assert post(server, "/v2/embed", {"model": name, "texts": ["a"]}).status == 400
 
 
 def test_the_openapi_document_tells_of_them(plain: Server) -> None:

@@ -22,7 +22,7 @@ from embedway.http.dialects.openai import MAX_INPUTS, ROLES, TokenUsage, read_te
 from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
-from embedway.types import EmbedCall, EmbedResult, Image, Output, Outputs, Role, Text
+from embedway.types import EmbedCall, EmbedResult, Facts, Image, Output, Outputs, Role, Text
 from embedway.vectors import Floats, unit_rows
 
 Wanted = Literal["dense", "sparse", "tokens"]
@@ -108,6 +108,7 @@ class Embeddings:
             raise InvalidInput("embedding_type must name at least one type, or be left out.", "$.embedding_type")
         model = choose_model(self._engine, body.model, "embedding")
         outputs = _outputs(body.outputs)
+        check_outputs(self._engine.find(model).facts, outputs)
         items = await read_inputs(self._pictures, body.input, _role(body), max_inputs)
         return EmbedCall(
             model=model,
@@ -130,6 +131,13 @@ class Embeddings:
         if body.truncate is False and result.usage.cut:
             raise InvalidInput("A text is longer than the model reads: shorten it, or send truncate: true.", "$.input")
         return result
+
+
+def check_outputs(facts: Facts | None, outputs: Output) -> None:
+    """Raise `InvalidInput` for outputs that an embedder does not give; what else a model may be is the engine's."""
+    given = [name for name, output in OUTPUTS.items() if facts and output in facts.outputs]
+    if facts and given and outputs & ~facts.outputs:
+        raise InvalidInput(f"This model gives {' and '.join(given)}: ask for that in outputs.", "$.outputs")
 
 
 async def read_inputs(
