@@ -40,7 +40,10 @@ from embedway.http.dialects import (
     ranking,
     services,
     tei,
+    tei_embed,
+    tei_tokens,
     vllm,
+    vllm_tokens,
 )
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
@@ -111,6 +114,9 @@ RIGHT = "`right`, in any case; nothing else is possible."
 IMAGE = (
     "An image is base64, a data URI, or a URL where `--image-url-host` allows its host: PNG, JPEG, WebP, GIF or BMP."
 )
+
+PROMPT_NAME = "The name of one of the model's own prompts, put before the texts."
+ONE_MODEL = "An extension: which model, where several could be meant."
 
 FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (jina.RerankBody, "query"): QUERY,
@@ -195,6 +201,35 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (embed.EmbedBodyV1, "input_type"): ROLES_OF_COHERE,
     (embed.EmbedBodyV1, "embedding_types"): "Without them `embeddings` is a list of vectors.",
     (embed.EmbedBodyV1, "truncate"): TRUNCATE,
+    **{
+        (body, name): words
+        for body in (tei_embed.InputsBody, tei_embed.EmbedBody)
+        for name, words in {
+            "inputs": "A text or a list of texts.",
+            "truncate": "`false`: a text too long is refused; `true`: it is cut. Default: the server's `truncation`.",
+            "truncation_direction": "`Right` or `Left`: the side that is cut. Default: `Right`.",
+            "prompt_name": PROMPT_NAME,
+            "model": ONE_MODEL,
+        }.items()
+    },
+    (tei_embed.EmbedBody, "normalize"): "`false` for vectors as the model leaves them, if it leaves them so.",
+    (tei_embed.EmbedBody, "dimensions"): "Shorter vectors, where the model was trained for it.",
+    (tei_embed.SimilarityBody, "inputs"): "`source_sentence`, a text, and `sentences`, a list of texts.",
+    (tei_embed.SimilarityBody, "parameters"): "`truncate`, `truncation_direction` and `prompt_name`, as of `/embed`.",
+    (tei_embed.SimilarityBody, "model"): ONE_MODEL,
+    (tei_tokens.TokenizeBody, "inputs"): "A text or a list of texts, together at most a million characters.",
+    (tei_tokens.TokenizeBody, "add_special_tokens"): "`false` leaves out those around a text.",
+    (tei_tokens.TokenizeBody, "prompt_name"): PROMPT_NAME,
+    (tei_tokens.TokenizeBody, "model"): ONE_MODEL,
+    (tei_tokens.DecodeBody, "ids"): "Tokens, or a list of such lists.",
+    (tei_tokens.DecodeBody, "skip_special_tokens"): "`false` spells them too.",
+    (tei_tokens.DecodeBody, "model"): ONE_MODEL,
+    (vllm_tokens.TokenizeBody, "prompt"): "A text of at most a million characters.",
+    (vllm_tokens.TokenizeBody, "model"): ONE_MODEL,
+    (vllm_tokens.TokenizeBody, "add_special_tokens"): "`false` leaves out those around a text.",
+    (vllm_tokens.TokenizeBody, "return_token_strs"): "`true`: each token as text too.",
+    (vllm_tokens.DetokenizeBody, "tokens"): "Tokens.",
+    (vllm_tokens.DetokenizeBody, "model"): ONE_MODEL,
     (opensearch.TextEmbeddingBody, "input"): "One text or a list of texts, none of them empty.",
     (opensearch.TextEmbeddingBody, "input_type"): "`query` or `document`. Default: `document`.",
     (deployments.PredictBody, "query"): 'For `task = "rerank"`: ' + QUERY + " A text or a list of one.",
@@ -224,6 +259,9 @@ MAX_INPUTS = {
     **dict.fromkeys(("createEmbedding", "embedV1", "embedV2"), openai.MAX_INPUTS),
     "GetTextEmbedding": opensearch.MAX_INPUTS,
     "createCompatibleEmbedding": opensearch.MAX_INPUTS,
+    "tokenizePrompt": 1,
+    "detokenize": 1,
+    **dict.fromkeys(("embed", "embedAll", "embedSparse", "similarity", "tokenize", "decode"), ranking.MAX_DOCUMENTS),
     "GetPrediction": deployments.MAX_INPUTS,
     "GetTextSparseEmbedding": opensearch.MAX_INPUTS,
     "GetDocumentRank": ranking.MAX_DOCUMENTS,
@@ -250,6 +288,15 @@ NOTES = {
     "list of lists. A cross-encoder takes pairs, and its one score is called `LABEL_0`.",
     "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be anything.",
     "createCompatibleEmbedding": "The second path is the one of the vendor's own curl sample.",
+    "embed": "A bare list of vectors.",
+    "embedAll": "As the network leaves them. Models with a head for token vectors of its own give none.",
+    "embedSparse": "By ascending `index`, the term's id. `x-embedway-sparse` says where BM25 weighed them.",
+    "similarity": "Cosines, in the order of the sentences.",
+    "tokenize": "`start` and `stop` count bytes of the text in UTF-8.",
+    "tokenizePrompt": "Where a body has `prompt`. The model's own prompts are left out.",
+    "detokenize": "Special tokens are spelled too.",
+    "decode": "A list, also for one list of tokens.",
+    "info": "`?model=` names a model, where several could be meant.",
     "GetTextSparseEmbedding": "Terms in the order in which they first stand in the text. A model without a head for "
     "terms weighs them by BM25 over its own tokenizer's pieces: see [models](../guides/models.md).",
     "GetDocumentRank": "Best first. Scores as of `/rerank`.",
@@ -620,7 +667,8 @@ def _operation(operation: Operation) -> list[str]:
     if operation.body_type is not None:
         own = operation.dialect.max_body_bytes
         size = f"{own // 2**20} MiB, or `--max-body-bytes` where that is less" if own else "`--max-body-bytes`"
-        parts.append(f"At most {MAX_INPUTS[operation.name]:,} texts and a body of at most {size}.")
+        most = MAX_INPUTS[operation.name]
+        parts.append(f"At most {most:,} text{'s' if most > 1 else ''} and a body of at most {size}.")
         hints = get_type_hints(operation.body_type)
         rows = [
             (
@@ -639,9 +687,16 @@ def _operation(operation: Operation) -> list[str]:
 
 def _leaves(struct: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """The fields of a reply down to its numbers and texts, by path; of alternatives the first."""
-    if get_origin(struct) is list:
-        struct, prefix = get_args(struct)[0], f"{prefix}[]."
-    struct = next((one for one in get_args(struct) if one is not type(None)), struct)
+    steps = ""
+    while get_origin(struct) is list:
+        struct, steps = get_args(struct)[0], steps + "[]"
+        struct = (
+            next((one for one in get_args(struct) if one is not type(None)), struct) if _is_union(struct) else struct
+        )
+    if not _is_struct(struct):
+        yield steps, _kind(struct)
+        return
+    prefix = f"{prefix}{steps}." if steps else prefix
     hints = get_type_hints(struct)
     for field in msgspec.structs.fields(struct):
         kind, path = hints[field.name], prefix + field.encode_name
@@ -653,6 +708,10 @@ def _leaves(struct: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(inner, f"{path}{steps}.")
         else:
             yield path, _kind(kind) + (" or null" if type(None) in get_args(kind) else "")
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -84,6 +84,14 @@ RANKED = {
     "rank_fields": st.just(["text"]) | ANY_JSON,
     "instruction": ANY_TEXT | ANY_JSON,
     "truncation_direction": st.sampled_from(["right", "LEFT", None]) | ANY_JSON,
+    "prompt_name": st.sampled_from(["query", None]) | ANY_TEXT,
+    "normalize": OPTION,
+    "dimensions": COUNT,
+    "add_special_tokens": OPTION,
+    "skip_special_tokens": OPTION,
+    "prompt": ANY_TEXT | ANY_JSON,
+    "ids": st.lists(st.integers(-5, 200_000), max_size=5) | st.lists(st.lists(COUNT, max_size=3), max_size=3),
+    "tokens": st.lists(st.integers(-5, 200_000), max_size=5) | ANY_JSON,
 }
 RIGHT_RANKED = {"query": st.just("a"), "documents": st.lists(ANY_TEXT, min_size=1, max_size=3)}
 NEARLY_RANKINGS = st.builds(

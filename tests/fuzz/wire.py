@@ -26,6 +26,7 @@ ROUTES = {
 RANKING = (
     *("/v1/rerank", "/rerank", "/v2/rerank", "/v1/score", "/score", "/v1/classify", "/classify", "/predict"),
     *("/v1/embed", "/v2/embed"),
+    *("/embed", "/embed_all", "/embed_sparse", "/similarity", "/tokenize", "/detokenize", "/decode"),
 )
 """The other POST routes."""
 SERVICES = {
@@ -36,7 +37,7 @@ SERVICES = {
 OWN_FORMS = {
     "/v2/": ["id", "message"],
     "/v1/embed": ["id", "message"],
-    "/predict": ["error", "error_type"],
+    **{path: ["error", "error_type"] for path in ("/predict", "/embed", "/similarity", "/decode")},
     "/classify": ["error"],
 }
 """The keys of a refusal below each path that has one dialect, where that is none of the two of the embeddings."""

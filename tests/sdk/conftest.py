@@ -143,6 +143,12 @@ def infinity_ranking_report(ranked: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def huggingface_embed_report(lone: Server) -> dict[str, Any]:
+    """What the hub's `InferenceClient` reports of vectors and similarity, from a server with one model."""
+    return report("huggingface", lone.url, script="huggingface_embed")
+
+
+@pytest.fixture(scope="session")
 def huggingface_report(ranked: Server) -> dict[str, Any]:
     """What the hub's `InferenceClient` reports."""
     return report("huggingface", ranked.url, KEY)

@@ -85,3 +85,13 @@ def test_images_that_are_refused(cohere_images_report: Report) -> None:
         found = cohere_images_report[name]
         assert found["raised"] == "BadRequestError"
         assert all(word in found["body"]["message"] for word in words)
+
+
+def test_inference_client(huggingface_embed_report: Report) -> None:
+    """The hub's client against text-embeddings-inference's routes: features, similarity, refusals."""
+    (vector,) = huggingface_embed_report["features"]
+    assert vector_faults(vector, "opensearch product documentation") == []
+    same, other = huggingface_embed_report["similarity"]
+    assert same == pytest.approx(1, abs=1e-5)
+    assert other < 0.5
+    assert huggingface_embed_report["empty"]["raised"] == "BadRequestError"

@@ -28,6 +28,14 @@ DATA = [
     ("POST", "/rerank", RANK, {}),
     ("POST", "/v2/rerank", RANK, {}),
     ("POST", "/v1/score", {"model": MODEL, "text_1": "hi", "text_2": ["hi", "a"]}, {}),
+    ("POST", "/embed", {"inputs": "hi", "model": MODEL}, {}),
+    ("POST", "/embed_all", {"inputs": "hi", "model": MODEL}, {}),
+    ("POST", "/embed_sparse", {"inputs": "hi", "model": MODEL}, {}),
+    ("POST", "/similarity", {"inputs": {"source_sentence": "hi", "sentences": ["a"]}, "model": MODEL}, {}),
+    ("POST", "/tokenize", {"inputs": "hi", "model": MODEL}, {}),
+    ("POST", "/detokenize", {"tokens": [101], "model": MODEL}, {}),
+    ("POST", "/decode", {"ids": [101], "model": MODEL}, {}),
+    ("GET", f"/info?model={MODEL}", None, {}),
     ("POST", "/score", {"model": MODEL, "text_1": "hi", "text_2": ["hi", "a"]}, {}),
 ]
 OPEN = ["/health", "/ready", "/metrics", "/docs", "/openapi.json"]

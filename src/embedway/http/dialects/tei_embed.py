@@ -24,7 +24,7 @@ SIDES: dict[str, Side] = {"left": "left", "right": "right"}
 class InputsBody(msgspec.Struct):
     """What the bodies share. `model` is an extension, and is needed where several could be meant."""
 
-    inputs: str | list[Any]
+    inputs: str | list[str | int | list[int]]
     truncate: bool | None = None
     truncation_direction: str | None = None
     prompt_name: str | None = None
@@ -137,7 +137,7 @@ class Similarity:
         if not given.sentences:
             raise EmptyInput("sentences cannot be empty.", "$.inputs.sentences")
         texts = [given.source_sentence, *given.sentences]
-        inputs = InputsBody(texts, how.truncate, how.truncation_direction, how.prompt_name, body.model)
+        inputs = InputsBody(list(texts), how.truncate, how.truncation_direction, how.prompt_name, body.model)
         result = await self._asking(exchange, inputs, Output.DENSE)
         vectors = unit_rows(np.stack(result.vectors))
         return orjson.dumps(vectors[1:] @ vectors[0], option=orjson.OPT_SERIALIZE_NUMPY)
