@@ -36,7 +36,7 @@ SERVICES = {
 """The platform's services beside text embedding, in the same way."""
 OWN_FORMS = {
     "/v2/": ["id", "message"],
-    "/v1/embed": ["id", "message"],
+    "/v1/embed/": ["id", "message"],
     **{path: ["error", "error_type"] for path in ("/predict", "/embed", "/similarity", "/decode")},
     "/classify": ["error"],
 }
@@ -96,7 +96,7 @@ def check_ranking(path: str, answer: Answer) -> int:
     """The same for the routes of ranking, where a body chooses the dialect."""
     assert answer.status < 500, (answer.status, answer.body[:500])
     if answer.status != 200:
-        own = next((form for prefix, form in OWN_FORMS.items() if path.startswith(prefix)), None)
+        own = next((form for prefix, form in OWN_FORMS.items() if f"{path}/".startswith(prefix)), None)
         form = list(answer.json())
         assert form in ([own] if own else [["error"], ["error", "error_type"]]), answer.body[:500]
     return answer.status

@@ -121,3 +121,43 @@ def test_an_instruction_is_refused_where_none_is_taken() -> None:
     """A cross-encoder would leave it out in silence."""
     with pytest.raises(InvalidInput, match="without an instruction"):
         READER.read(Pair("a", "b", "do it well"))
+
+
+@pytest.mark.parametrize("reading", [READER, SHORT])
+@settings(max_examples=60, deadline=None)
+@given(parts=st.lists(st.sampled_from(["one ", "two", " thrée", "🙂", "\n", "antidisestablishment "]), max_size=80))
+def test_cut_at_the_left_keeps_the_end(reading: TextReader, parts: list[str]) -> None:
+    """Whatever part of a long text is read, its last tokens are those of the whole."""
+    text = "".join(parts) * 8
+    whole = reading._tokenizer.encode(text, add_special_tokens=False).ids
+    room = reading._max_tokens - 2
+    features = reading.read(Text(text, side="left"))
+    assert features.ids.tolist() == [CLS, *whole[-room:], SEP]
+    assert features.cut == (len(whole) > room)
+
+
+def test_a_text_may_have_its_own_policy() -> None:
+    """Before the model's, in both directions."""
+    long = "word " * 300
+    with pytest.raises(InvalidInput, match="256"):
+        READER.read(Text(long, truncation="error"))
+    assert reader(truncation="error").read(Text(long, truncation="cut")).cut
+
+
+def test_prompts_by_their_names() -> None:
+    """Those of the model's files; another one is refused with what there is."""
+    named = reader(named={"query": "q: ", "clustering": "c: "})
+    assert named.read(Text("a", prompt_name="clustering")).ids.tolist() == READER.read(Text("c: a")).ids.tolist()
+    with pytest.raises(InvalidInput, match="it has clustering, query"):
+        named.read(Text("a", prompt_name="other"))
+
+
+@given(st.text(max_size=40))
+def test_tokens_know_their_bytes(text: str) -> None:
+    """Each piece stands in the text's UTF-8 where its token says; those between are cut from the same text."""
+    raw = text.encode("utf-8", "surrogatepass")
+    for token in READER.tokenize(Text(text)):
+        if token.start is None:
+            assert token.special
+        else:
+            assert raw[token.start : token.stop].decode("utf-8", "surrogatepass") == token.text

@@ -106,10 +106,10 @@ class Embeddings:
             )
         if body.embedding_type == []:
             raise InvalidInput("embedding_type must name at least one type, or be left out.", "$.embedding_type")
-        model = choose_model(self._engine, body.model, "embedding")
         outputs = _outputs(body.outputs)
-        check_outputs(self._engine.find(model).facts, outputs)
         items = await read_inputs(self._pictures, body.input, _role(body), max_inputs)
+        model = choose_model(self._engine, body.model, "embedding")
+        check_outputs(self._engine.find(model).facts, outputs)
         return EmbedCall(
             model=model,
             items=[dataclasses.replace(item, outputs=outputs) for item in items],
