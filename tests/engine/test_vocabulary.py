@@ -35,7 +35,7 @@ def test_there_and_back(name: str, tmp_path: Path) -> None:
 
     async def ask() -> None:
         async with serving(ModelSpec("m", str(case.load(name).write(tmp_path)), aliases=("alias",))) as engine:
-            (tokens,) = await engine.tokenize("alias", [Text("the test")], special=False)
+            (tokens,) = await engine.tokenize("alias", [Text("the test", prompt="")], special=False)
             assert tokens
             assert not any(token.special for token in tokens)
             ids = [token.id for token in tokens]
