@@ -102,7 +102,7 @@ ROLES_OF_COHERE = (
     "`search_query` or `search_document`, the default: it chooses the model's own prompt, if it has one. `image`: with "
     f"images. `classification`, `clustering`: {SERVED_AS_DOCUMENTS}"
 )
-TRUNCATE = "`END`, the default. `NONE`: a text that is longer than the model reads is refused. `START`: the same."
+TRUNCATE = "`END` or `START`: where a text too long is cut. `NONE`: it is refused. Default: the server's `truncation`."
 QUERY = "The question. It may not be empty."
 TOP_N = "How many are given back. Default, and 0: all."
 INSTRUCTION = "An extension: what the documents are searched for. For cross-encoders that have a place for it."
@@ -183,6 +183,12 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (embeddings.EmbeddingsBody, "normalized"): "Jina's. `true`: vectors of length 1. `false`: " + NO_EFFECT.lower(),
     (embeddings.EmbeddingsBody, "late_chunking"): "Jina's. `true` is refused.",
     (embeddings.EmbeddingsBody, "truncate"): "Jina's. " + CUT,
+    (embeddings.EmbeddingsBody, "truncation_direction"): "`right` or `left`: the side that is cut. Default: `right`.",
+    (embeddings.EmbeddingsBody, "prompt_name"): PROMPT_NAME,
+    (
+        embeddings.EmbeddingsBody,
+        "instruction",
+    ): "What an instructed model, such as Qwen3-Embedding, is told to do; other models refuse it.",
     (embeddings.EmbeddingsBody, "outputs"): "An extension: what each row holds, all of it from one pass of the model. "
     "Default: `dense`. See [outputs](../guides/outputs.md).",
     (embed.EmbedBody, "texts"): "Texts, none of them empty.",

@@ -52,7 +52,8 @@ class Priority(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class Text:
     """One text to encode. `role` selects the model's own prompt, if it has one; `prompt`, or the model's prompt called
-    `prompt_name`, is put in its place. `truncation` None means the model's own policy; `side` is where it is cut.
+    `prompt_name`, is put in its place; `instruction` is what a model that takes one is told to do. `truncation` None
+    means the model's own policy; `side` is where it is cut.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Text:
     outputs: Output = Output.DENSE
     prompt: str | None = None
     prompt_name: str | None = None
+    instruction: str | None = None
     truncation: Truncation | None = None
     side: Side = "right"
 

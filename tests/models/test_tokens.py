@@ -161,3 +161,13 @@ def test_tokens_know_their_bytes(text: str) -> None:
             assert token.special
         else:
             assert raw[token.start : token.stop].decode("utf-8", "surrogatepass") == token.text
+
+
+def test_an_instruction_takes_the_place_of_the_models_own() -> None:
+    """Where the model's prompt for queries has a place for one."""
+    own = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+    instructed = reader(prompts={"query": own, "document": ""})
+    wanted = READER.read(Text("Instruct: Find duplicates.\nQuery:hello"))
+    assert instructed.read(Text("hello", instruction="Find duplicates.")).ids.tolist() == wanted.ids.tolist()
+    with pytest.raises(InvalidInput, match="takes no instruction"):
+        reader(prompts={"query": "search: "}).read(Text("hello", instruction="Find duplicates."))

@@ -158,13 +158,16 @@ def test_refusals(plain: Server, field: dict[str, Any], named: str) -> None:
 
 @pytest.mark.parametrize("path", [PATH, "/v1/embed"])
 def test_truncate(plain: Server, path: str) -> None:
-    """Long texts are cut at their end, unless that is forbidden; short ones are served in any case."""
-    long = {"texts": ["word " * 300], "model": MODEL}
-    for how in ("END", None):
-        assert post(plain, path, long | {"truncate": how}).headers["x-embedway-truncated"] == "1"
-    for how in ("NONE", "START"):
-        assert "truncate END" in cohere_refusal(post(plain, path, long | {"truncate": how}), 400).message
-        assert post(plain, path, {"texts": GIVEN, "truncate": how}).status == 200
+    """Long texts are cut at the end that is named, unless that is forbidden; short ones are served in any case."""
+    long = {"texts": ["word " * 300 + "end"], "model": MODEL}
+    cut = {}
+    for how in ("START", "END", None):
+        answer = post(plain, path, long | {"truncate": how, "embedding_types": ["float"]})
+        assert answer.headers["x-embedway-truncated"] == "1"
+        cut[how] = answer.json()["embeddings"]["float"][0]
+    assert cut["END"] == cut[None] != cut["START"]
+    assert "256 tokens" in cohere_refusal(post(plain, path, long | {"truncate": "NONE"}), 400).message
+    assert post(plain, path, {"texts": GIVEN, "truncate": "NONE"}).status == 200
 
 
 def test_what_has_no_effect_is_named(plain: Server) -> None:

@@ -120,8 +120,18 @@ def test_truncate(plain: Server) -> None:
     """Cut unless the caller forbids it; then 400."""
     long = {"input": "word " * 300}
     assert post(plain, PATH, BODY | long | {"truncate": True}).headers["x-embedway-truncated"] == "1"
-    assert "truncate" in openai_refusal(post(plain, PATH, BODY | long | {"truncate": False}), 400).message
+    assert "256 tokens" in openai_refusal(post(plain, PATH, BODY | long | {"truncate": False}), 400).message
     assert post(plain, PATH, BODY | {"truncate": False}).status == 200
+    end, start = (
+        embedding(plain, input="word " * 300 + "end", truncation_direction=side) for side in ("right", "left")
+    )
+    assert not np.allclose(end, start, atol=1e-3)
+
+
+def test_prompts_and_instructions(plain: Server) -> None:
+    """A prompt by a name that the model does not have, or an instruction that it cannot hear, is refused."""
+    assert "prompt" in openai_refusal(post(plain, PATH, BODY | {"prompt_name": "no such"}), 400).message
+    assert "takes no instruction" in openai_refusal(post(plain, PATH, BODY | {"instruction": "Do it."}), 400).message
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from embedway.types import Features, Pair, Role, Side, Text, Token, Truncation
 
 CHARACTERS_PER_TOKEN = 16
 """How many characters are read, at first, for each token that the model can take."""
+INSTRUCTED = re.compile(r"(Instruct: ?).*(\nQuery: ?)", re.DOTALL)
 INNER = "##"
 """What WordPiece writes before a piece within a word."""
 SAFE_MARGIN = 256
@@ -121,6 +123,8 @@ class TextReader:
     def _prompt(self, item: Text) -> str:
         if item.prompt is not None:
             return item.prompt
+        if item.instruction is not None:
+            return instructed(self._prompts.get("query", ""), item.instruction)
         if item.prompt_name is not None:
             if item.prompt_name not in self._named:
                 known = ", ".join(sorted(self._named)) or "none"
@@ -185,6 +189,16 @@ def _settled(encoding: Encoding, room: int, read: int, side: Side) -> bool:
         return False
     span = encoding.token_to_chars(room if side == "right" else len(encoding) - room - 1)
     return span is not None and (span[1] + SAFE_MARGIN <= read if side == "right" else span[0] >= SAFE_MARGIN)
+
+
+def instructed(prompt: str, instruction: str) -> str:
+    """A query's prompt with another instruction, in the form that instructed embedders share (Wang et al. 2023,
+    arXiv:2401.00368). Raises `InvalidInput` for a model whose prompt has no place for one.
+    """
+    found = INSTRUCTED.fullmatch(prompt)
+    if found is None:
+        raise InvalidInput("This model takes no instruction: leave it out.")
+    return f"{found[1]}{instruction}{found[2]}"
 
 
 def byte_places(text: str) -> Sequence[int]:

@@ -6,6 +6,7 @@ here: `billed_units` are the tokens that were read, and the images.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from embedway.http.dialects.openai import MAX_INPUTS
 from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
-from embedway.types import EmbedCall, EmbedResult, Image, Priority, Role, Text
+from embedway.types import EmbedCall, EmbedResult, Image, Priority, Role, Text, Truncation
 
 InputType = Literal["search_document", "search_query", "classification", "clustering", "image"]
 Truncate = Literal["NONE", "START", "END"]
@@ -119,7 +120,7 @@ class Embed:
         name, items = await read_items(self._pictures, body)
         call = EmbedCall(
             model=choose_model(self._engine, body.model, "embedding"),
-            items=items,
+            items=[_cut(item, body.truncate) for item in items],
             dimensions=body.output_dimension,
             flow=exchange.caller.flow,
             priority=Priority.BULK if (body.priority or 0) > 0 else Priority.INTERACTIVE,
@@ -133,7 +134,6 @@ class Embed:
         exchange.note_ignored(
             input_type=body.input_type if body.input_type in SYMMETRIC else None, max_tokens=body.max_tokens
         )
-        check_cut(body.truncate, result, f"$.{name}")
         return result
 
 
@@ -174,16 +174,6 @@ async def read_items(pictures: Pictures, body: EmbedBody) -> tuple[str, Sequence
     return name, [await _item(pictures, one, role, f"$.{name}[{index}]", name) for index, one in enumerate(inputs)]
 
 
-def check_cut(truncate: Truncate | None, result: EmbedResult, field: str) -> None:
-    """Raise `InvalidInput` where a text was cut that must not be, or not at its end."""
-    if result.usage.cut and truncate == "NONE":
-        raise InvalidInput("A text is longer than the model reads: shorten it, or send truncate END.", field)
-    if result.usage.cut and truncate == "START":
-        raise InvalidInput(
-            "A text is longer than the model reads, and is cut at its end only: send truncate END.", field
-        )
-
-
 def write(
     exchange: Exchange, version: str, body: EmbedBody, result: EmbedResult, forms: Sequence[Form] | None
 ) -> bytes:
@@ -218,6 +208,14 @@ async def _item(pictures: Pictures, given: str | Content, role: Role, field: str
     if part.type == "text" and part.text:
         return Text(part.text, role)
     raise InvalidInput(f"A part of type {part.type} needs a {part.type} that is not empty.", f"{field}.content[0]")
+
+
+def _cut(item: Text | Image, truncate: Truncate | None) -> Text | Image:
+    """The item with what is to happen where it is too long; without `truncate` that is the server's own policy."""
+    if truncate is None or isinstance(item, Image):
+        return item
+    policy: Truncation = "error" if truncate == "NONE" else "cut"
+    return dataclasses.replace(item, truncation=policy, side="left" if truncate == "START" else "right")
 
 
 def _named(error: InvalidInput, name: str) -> InvalidInput:

@@ -17,6 +17,7 @@ import orjson
 
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput
+from embedway.http.dialects.cutting import read_policy, read_side
 from embedway.http.dialects.forms import Form, write_rows
 from embedway.http.dialects.openai import MAX_INPUTS, ROLES, TokenUsage, read_texts
 from embedway.http.dialects.pictures import Pictures
@@ -55,6 +56,9 @@ class EmbeddingsBody(msgspec.Struct):
     normalized: bool | None = None
     late_chunking: bool | None = None
     truncate: bool | None = None
+    truncation_direction: str | None = None
+    prompt_name: str | None = None
+    instruction: str | None = None
     outputs: list[Wanted] | None = None
 
 
@@ -112,24 +116,20 @@ class Embeddings:
         check_outputs(self._engine.find(model).facts, outputs)
         return EmbedCall(
             model=model,
-            items=[dataclasses.replace(item, outputs=outputs) for item in items],
+            items=[_controlled(item, body, outputs) for item in items],
             dimensions=body.dimensions or None,
             flow=exchange.caller.flow,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
 
     async def ask(self, exchange: Exchange, body: EmbeddingsBody, call: EmbedCall) -> EmbedResult:
-        """The engine's answer; what came of the fields is noted in the reply's headers. Raises `InvalidInput` for a
-        text that is too long to be read whole where `truncate` is false.
-        """
+        """The engine's answer; what came of the fields is noted in the reply's headers."""
         result = await self._engine.embed(call)
         exchange.note(result)
         exchange.note_ignored(
             task=body.task if body.input_type is not None or body.task in SYMMETRIC else None,
             normalized=False if body.normalized is False else None,
         )
-        if body.truncate is False and result.usage.cut:
-            raise InvalidInput("A text is longer than the model reads: shorten it, or send truncate: true.", "$.input")
         return result
 
 
@@ -209,6 +209,20 @@ async def _item(pictures: Pictures, given: InputObject, role: Role, field: str) 
     if not given.text:
         raise InvalidInput("An input needs a text or an image that is not empty.", field)
     return Text(given.text, role)
+
+
+def _controlled(item: Text | Image, body: EmbeddingsBody, outputs: Output) -> Text | Image:
+    """The item with what the body says of its outputs, its prompt and how it is cut."""
+    if isinstance(item, Image):
+        return dataclasses.replace(item, outputs=outputs)
+    return dataclasses.replace(
+        item,
+        outputs=outputs,
+        prompt_name=body.prompt_name,
+        instruction=body.instruction,
+        truncation=read_policy(body.truncate),
+        side=read_side(body.truncation_direction),
+    )
 
 
 def _outputs(wanted: Sequence[Wanted] | None) -> Output:

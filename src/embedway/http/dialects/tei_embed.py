@@ -12,13 +12,12 @@ import orjson
 
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput
+from embedway.http.dialects.cutting import read_policy, read_side
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.dialects.tei import EmptyInput, check_batch
 from embedway.http.exchange import Exchange
-from embedway.types import EmbedCall, EmbedResult, Output, Side, Text, Truncation
+from embedway.types import EmbedCall, EmbedResult, Output, Text
 from embedway.vectors import unit_rows
-
-SIDES: dict[str, Side] = {"left": "left", "right": "right"}
 
 
 class InputsBody(msgspec.Struct):
@@ -161,18 +160,3 @@ def check_text(text: Any, index: int) -> str:
     if not text:
         raise EmptyInput("inputs cannot be empty.", item=index)
     return text
-
-
-def read_side(direction: str | None) -> Side:
-    """Where texts are cut, "Right" or "Left" in any case. Raises `InvalidInput`."""
-    side = SIDES.get((direction or "right").lower())
-    if side is None:
-        raise InvalidInput("truncation_direction is Right or Left.", "$.truncation_direction")
-    return side
-
-
-def read_policy(truncate: bool | None) -> Truncation | None:
-    """What happens to a text too long; None is the server's own policy."""
-    if truncate is None:
-        return None
-    return "cut" if truncate else "error"
