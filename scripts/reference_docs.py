@@ -173,7 +173,10 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (embeddings.EmbeddingsBody, "dimensions"): "Shorter vectors, for models trained for it. 0 means native.",
     (embeddings.EmbeddingsBody, "input_type"): "An extension: " + ", ".join(f"`{role}`" for role in openai.ROLES) + ". "
     "It chooses the model's own prompt, if it has one. Default: `document`.",
-    (embeddings.EmbeddingsBody, "modality"): "What Infinity's client sends.",
+    (
+        embeddings.EmbeddingsBody,
+        "modality",
+    ): "Infinity's: `image` for images as data URIs, base64 or URLs; else `text`.",
     (embeddings.EmbeddingsBody, "user"): "Accepted, and not used.",
     (embeddings.EmbeddingsBody, "task"): "Jina's. What ends in `.query` or `.passage` is a role, as `input_type` is. "
     + ", ".join(f"`{task}`" for task in embeddings.SYMMETRIC)
@@ -311,6 +314,62 @@ NOTES = {
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
+
+CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "createEmbedding": (
+        "embedding",
+        {
+            "openai": "test_openai.py::test_list",
+            "infinity_client": "test_infinity.py::test_embeddings",
+            "LangChain": "test_frameworks.py::test_langchain_embeds_documents",
+            "LlamaIndex": "test_frameworks.py::test_llamaindex_embeds_texts",
+            "LiteLLM": "test_frameworks.py::test_litellm_embeds",
+        },
+    ),
+    "embedV2": ("embedding", {"cohere": "test_embed.py::test_every_type"}),
+    "embedV1": ("embedding", {"cohere": "test_embed.py::test_version_one"}),
+    "embed": ("embedding", {"huggingface_hub": "test_embed.py::test_inference_client"}),
+    "embedAll": ("embedding", {}),
+    "similarity": ("embedding", {"huggingface_hub": "test_embed.py::test_inference_client"}),
+    "GetTextEmbedding": ("embedding", {"searchplat20240529": "test_searchplat.py::test_text_embedding"}),
+    "createCompatibleEmbedding": ("embedding", {"openai": "test_openai.py::test_compatible_mode"}),
+    "GetPrediction": ("deployments", {"searchplat20240529": "test_searchplat.py::test_prediction"}),
+    "embedSparse": ("sparse embedding", {}),
+    "GetTextSparseEmbedding": (
+        "sparse embedding",
+        {"searchplat20240529": "test_searchplat.py::test_sparse_embedding"},
+    ),
+    "GetMultiModalEmbedding": (
+        "multimodal",
+        {"searchplat20240529": "test_searchplat_images.py::test_texts_and_images_in_one_request"},
+    ),
+    "GetMultiModalReranker": (
+        "multimodal",
+        {"searchplat20240529": "test_searchplat_images.py::test_ranking_by_an_image"},
+    ),
+    "rerank": (
+        "rerank",
+        {"cohere": "test_ranking.py::test_cohere", "LiteLLM": "test_frameworks.py::test_litellm_ranks"},
+    ),
+    "rerankV2": ("rerank", {"cohere": "test_ranking.py::test_cohere"}),
+    "rerankInfinity": ("rerank", {"infinity_client": "test_ranking.py::test_infinity_rerank"}),
+    "rerankTexts": ("rerank", {"LiteLLM": "test_frameworks.py::test_litellm_ranks"}),
+    "score": ("rerank", {}),
+    "GetDocumentRank": ("rerank", {"searchplat20240529": "test_searchplat.py::test_document_rank"}),
+    "classify": ("classify", {"infinity_client": "test_ranking.py::test_infinity_classify"}),
+    "predict": ("classify", {"huggingface_hub": "test_ranking.py::test_inference_client"}),
+    "tokenize": ("tokens", {}),
+    "tokenizePrompt": ("tokens", {}),
+    "decode": ("tokens", {}),
+    "detokenize": ("tokens", {}),
+    "listModels": (
+        "models",
+        {"openai": "test_openai.py::test_models", "infinity_client": "test_infinity.py::test_models"},
+    ),
+    "retrieveModel": ("models", {"openai": "test_openai.py::test_models"}),
+    "info": ("models", {}),
+}
+"""Each operation's task, and the vendors' clients that are run against it, with the tests of `tests/sdk` that do so."""
 
 DIALECTS = {
     "openai": (
@@ -533,6 +592,41 @@ def routes_page() -> str:
     return _page("Routes", *parts)
 
 
+def dialects_page() -> str:
+    """Tasks by API, with the clients that are run against each."""
+    known = list(all_operations())
+    tasks = list(dict.fromkeys(CELLS[operation.name][0] for operation in known))
+    dialects = [name for name in DIALECTS if any(operation.dialect.name == name for operation in known)]
+    rows = [(task, *(_cell(known, task, name) for name in dialects)) for task in tasks]
+    clients = [
+        (f"`{operation.name}`", client, f"`tests/sdk/{test}`")
+        for operation in known
+        for client, test in CELLS[operation.name][1].items()
+    ]
+    return _page(
+        "Dialects",
+        "What each API has, task by task. Every route is asked its own example against a running server in the tests "
+        "(`tests/wire/test_dialects.py`), and its reply is checked against what the OpenAPI document says.",
+        _table(("task", *(DIALECTS[name][0] for name in dialects)), rows),
+        "## Clients",
+        "The vendors' own clients, unchanged, run against these in the tests:",
+        _table(("operation", "client", "test"), clients),
+        "How a task is answered depends on the model: [ranking](../guides/ranking.md), "
+        "[the platform's services](../guides/platform.md), [outputs](../guides/outputs.md). Without a reranker or a head "
+        "for terms, replies say by `x-embedway-ranker` and `x-embedway-sparse` what stood in.",
+    )
+
+
+def _cell(operations: Sequence[Operation], task: str, dialect: str) -> str:
+    """The paths of one API for one task."""
+    paths = [
+        f"`{operation.paths[0].replace(':path', '')}`"
+        for operation in operations
+        if operation.dialect.name == dialect and CELLS[operation.name][0] == task
+    ]
+    return " ".join(paths) or "—"
+
+
 def errors_page() -> str:
     """Every error as each dialect words it, asked of the dialects themselves."""
     rows = []
@@ -622,6 +716,7 @@ def metrics_page() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "command-line.md": command_line_page,
+    "dialects.md": dialects_page,
     "routes.md": routes_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,

@@ -128,6 +128,17 @@ def test_truncate(plain: Server) -> None:
     assert not np.allclose(end, start, atol=1e-3)
 
 
+def test_infinitys_images(pictured: Server) -> None:
+    """`modality` says that strings are images; text is the default, other kinds are refused."""
+    packed = base64.b64encode(PICTURES["wide"]).decode()
+    uri = f"data:image/png;base64,{packed}"
+    (said,) = post(pictured, PATH, {"model": "clip", "modality": "image", "input": uri}).json()["data"]
+    (told,) = post(pictured, PATH, {"model": "clip", "input": [{"image": packed}]}).json()["data"]
+    assert np.allclose(said["embedding"], told["embedding"], atol=1e-6)
+    body = {"model": "clip", "modality": "audio", "input": "a"}
+    assert openai_refusal(post(pictured, PATH, body), 400).param == "modality"
+
+
 def test_prompts_and_instructions(plain: Server) -> None:
     """A prompt by a name that the model does not have, or an instruction that it cannot hear, is refused."""
     assert "prompt" in openai_refusal(post(plain, PATH, BODY | {"prompt_name": "no such"}), 400).message

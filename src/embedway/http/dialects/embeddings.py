@@ -49,7 +49,7 @@ class EmbeddingsBody(msgspec.Struct):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
     input_type: str | None = None
-    modality: Literal["text"] | None = None
+    modality: Literal["text", "image"] | None = None
     user: str | None = None
     task: str | None = None
     embedding_type: Form | list[Form] | None = None
@@ -111,7 +111,7 @@ class Embeddings:
         if body.embedding_type == []:
             raise InvalidInput("embedding_type must name at least one type, or be left out.", "$.embedding_type")
         outputs = _outputs(body.outputs)
-        items = await read_inputs(self._pictures, body.input, _role(body), max_inputs)
+        items = await read_inputs(self._pictures, _of_modality(body), _role(body), max_inputs)
         model = choose_model(self._engine, body.model, "embedding")
         check_outputs(self._engine.find(model).facts, outputs)
         return EmbedCall(
@@ -131,6 +131,14 @@ class Embeddings:
             normalized=False if body.normalized is False else None,
         )
         return result
+
+
+def _of_modality(body: EmbeddingsBody) -> Any:
+    """The input; Infinity's clients may say that strings are images."""
+    if body.modality != "image":
+        return body.input
+    inputs = body.input if isinstance(body.input, list) else [body.input]
+    return [InputObject(image=one) if isinstance(one, str) else one for one in inputs]
 
 
 def check_outputs(facts: Facts | None, outputs: Output) -> None:
