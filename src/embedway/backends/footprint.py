@@ -18,7 +18,8 @@ from typing import Any
 from embedway.backends.open import choose_backend
 from embedway.models.bundled import weights_header
 from embedway.models.families import FAMILIES
-from embedway.models.source import CONFIG, ModelFiles, find_model, read_json
+from embedway.models.folder import read_json
+from embedway.models.source import CONFIG, ModelFiles, find_model
 from embedway.types import DType, ModelSpec
 
 WORKSPACE_BYTES = 64 * 2**20
