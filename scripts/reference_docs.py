@@ -612,8 +612,8 @@ def dialects_page() -> str:
         "The vendors' own clients, unchanged, run against these in the tests:",
         _table(("operation", "client", "test"), clients),
         "How a task is answered depends on the model: [ranking](../guides/ranking.md), "
-        "[the platform's services](../guides/platform.md), [outputs](../guides/outputs.md). Without a reranker or a head "
-        "for terms, replies say by `x-embedway-ranker` and `x-embedway-sparse` what stood in.",
+        "[the platform's services](../guides/platform.md), [outputs](../guides/outputs.md). Without a reranker, or a "
+        "head for terms, replies say by `x-embedway-ranker` and `x-embedway-sparse` what stood in.",
     )
 
 

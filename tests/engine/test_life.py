@@ -489,3 +489,26 @@ def test_metrics_follow_the_models() -> None:
             assert 'embedway_model_ready{backend="fake",dtype="fp32",model="a"}' not in text
 
     run(scenario())
+
+
+def test_a_copy_whose_pass_hangs_is_not_closed_under_it() -> None:
+    """Unloading it returns once its calls have failed; its memory stays reserved, since nobody can free it."""
+
+    async def scenario() -> None:
+        factory, hangs = Factory(), list[str]()
+        limits = dataclasses.replace(LIMITS, hang_s=0.3, drain_s=0.2)
+        metrics = Metrics()
+        engine = LocalEngine([A], limits, metrics, lambda: hangs.append("hung"), factory, need(10))
+        await engine.start()
+        stuck = asyncio.create_task(engine.embed(call("!hang")))
+        await asyncio.sleep(0.05)
+        await engine.unload("a")
+        with pytest.raises(Unavailable, match="hangs"):
+            await stuck
+        assert hangs == ["hung"]
+        assert metrics.registry.get_sample_value("embedway_memory_reserved_bytes") == 10
+        await engine.stop()
+        assert len(factory.open) == 1
+        assert factory.misused == []
+
+    run(scenario())

@@ -61,7 +61,8 @@ def estimate(spec: ModelSpec) -> Need:
     if backend == "openvino" and ours:
         from embedway.backends.openvino import choose_dtype
 
-        return _in_openvino(list(_tensors(files)), choose_dtype(spec), workspace)
+        dtype = spec.dtype if spec.dtype in ("fp32", "bf16", "int8") else choose_dtype(spec)
+        return _in_openvino(list(_tensors(files)), dtype, workspace)
     numbers = sum(tensor.numbers for tensor in _tensors(files))
     if find_spec("torch") is None:  # it will not be opened; opening it says why
         return Need(numbers * 4, numbers * 4)

@@ -42,7 +42,7 @@ def serve(config: Path | None, **flags: Any) -> None:
         from embedway.cli.supervise import supervise
 
         command = [sys.executable, "-P", "-m", "embedway", *sys.argv[1:], "--no-supervise"]
-        sys.exit(supervise(command, settings.drain_timeout_s))
+        sys.exit(supervise(command, settings.drain_timeout_s, renews=config is not None))
     warn_unknown(os.environ)
     from embedway.cli.serve import run_server
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from embedway.engine.engine import Engine
-from embedway.errors import SettingsError
+from embedway.errors import EmbedwayError, SettingsError
 from embedway.models.standins import with_stand_ins
 from embedway.settings import BUNDLED, Settings
 from embedway.types import ModelSpec
@@ -47,7 +47,7 @@ class Renewal:
             self._check(fresh)
             drain = self._settings.swap_without_room == "drain"
             changes = await self._engine.reconcile(specs_of(fresh), drain=drain)
-        except SettingsError as error:
+        except EmbedwayError as error:
             log.error("The configuration was read anew and nothing was changed: %s", error.message)  # noqa: TRY400
             return
         except Exception:
@@ -73,7 +73,7 @@ def specs_of(settings: Settings) -> Sequence[ModelSpec]:
 
 
 def _differing(old: Settings, new: Settings) -> set[str]:
+    """What a restart is needed for; the rest has reached the models."""
     filled = {"model", "dtype", "backend", "device", "truncation", "keep_alive_s", "stand_in"}
-    """What reaches the models, and has taken effect with them."""
     before, after = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
     return {name for name in before if name not in filled and before[name] != after[name]}

@@ -26,14 +26,18 @@ FINAL = (0, 2)
 """Exit statuses that a restart would not change: told to stop, and a configuration at fault."""
 
 
-def supervise(command: Sequence[str], drain_s: float) -> int:
-    """Keep `command` running until it ends by itself or this process is told to stop; returns the exit status."""
-    return _Supervisor(command, drain_s).run()
+def supervise(command: Sequence[str], drain_s: float, renews: bool = False) -> int:
+    """Keep `command` running until it ends by itself or this process is told to stop; returns the exit status.
+
+    `renews` says that it reads its configuration anew at SIGHUP, which is then passed on.
+    """
+    return _Supervisor(command, drain_s, renews).run()
 
 
 class _Supervisor:
-    def __init__(self, command: Sequence[str], drain_s: float) -> None:
+    def __init__(self, command: Sequence[str], drain_s: float, renews: bool) -> None:
         self._command = list(command)
+        self._renews = renews
         self._drain_s = drain_s
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
@@ -41,7 +45,7 @@ class _Supervisor:
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        if hasattr(signal, "SIGHUP"):
+        if self._renews and hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, self._pass_on)
         failures = 0
         while True:

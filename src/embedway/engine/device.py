@@ -44,9 +44,7 @@ class Device:
         self.name = name
         mutex = threading.RLock()
         self.lock = threading.Condition(mutex)
-        self._ended = threading.Condition(
-            mutex
-        )  # a pass has; apart, so that it never wakes another than it is meant for
+        self._ended = threading.Condition(mutex)  # apart from `lock`: a call that comes must wake the thread, none else
         self.hung = False
         self._hang_s = hang_s
         self._on_hang = on_hang

@@ -84,9 +84,11 @@ class Opening:
 
         A copy whose pass hangs is left as it is: the process must end, and its memory is not free.
         """
-        while loaded.users or loaded.batcher.preparing:  # noqa: ASYNC110 -- counted in two places, and never for long
+        while loaded.users:  # noqa: ASYNC110 -- no one's deadline depends on it
             await asyncio.sleep(POLL_S)
         if await asyncio.to_thread(loaded.device.remove, loaded.batcher):
+            while loaded.batcher.preparing:  # noqa: ASYNC110 -- for callers who have left; never for long
+                await asyncio.sleep(POLL_S)
             self.all.discard(loaded)
             await asyncio.shield(self._on_thread(loaded.close))
             loaded.reservation.release()
