@@ -328,7 +328,13 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "embedV2": ("embedding", {"cohere": "test_embed.py::test_every_type"}),
     "embedV1": ("embedding", {"cohere": "test_embed.py::test_version_one"}),
-    "embed": ("embedding", {"huggingface_hub": "test_embed.py::test_inference_client"}),
+    "embed": (
+        "embedding",
+        {
+            "huggingface_hub": "test_embed.py::test_inference_client",
+            "LiteLLM": "test_frameworks.py::test_litellm_embeds_as_text_embeddings_inference_does",
+        },
+    ),
     "embedAll": ("embedding", {}),
     "similarity": ("embedding", {"huggingface_hub": "test_embed.py::test_inference_client"}),
     "GetTextEmbedding": ("embedding", {"searchplat20240529": "test_searchplat.py::test_text_embedding"}),

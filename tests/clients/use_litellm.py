@@ -51,6 +51,7 @@ def ask_embedding(report: Report, url: str, key: str) -> None:
     for adapter, path in EMBEDDING.items():
         report.ask(f"{adapter}_embed", partial(embed, adapter, path))
         report.ask(f"{adapter}_unknown", partial(embed, adapter, path, "no-such-model"))
+    report.ask("huggingface_embed", lambda: embed("huggingface", "/embed", input_type="embed"))
     report.ask("openai_base64", lambda: embed("openai", "/v1", encoding_format="base64"))
     report.ask("hosted_vllm_dimensions", lambda: embed("hosted_vllm", "/v1", dimensions=384))
     report.ask("jina_ai_task", lambda: embed("jina_ai", "/v1", dimensions=384, task="retrieval.query"))

@@ -56,7 +56,14 @@ def test_an_embedder_gives_them_without_a_pass() -> None:
     assert first.sparse is not None
     assert second.sparse is not None
     assert first.sparse.ids.tolist() == second.sparse.ids.tolist()
-    assert sorted(backend.spell(first.sparse.ids.tolist())) == ["capital", "france", "is", "of", "paris", "the"]
+    assert sorted(backend.vocabulary.spell(first.sparse.ids.tolist())) == [
+        "capital",
+        "france",
+        "is",
+        "of",
+        "paris",
+        "the",
+    ]
     backend.close()
 
 
@@ -65,5 +72,5 @@ def test_a_prompt_is_no_part_of_a_texts_terms() -> None:
     prompted = open_backend(ModelSpec("m", "all-MiniLM-L6-v2", query_prompt="zebra: "))
     features: Features = prompted.prepare(Text("hello", "query", Output.SPARSE))
     assert features.sparse is not None
-    assert prompted.spell(features.sparse.ids.tolist()) == ["hello"]
+    assert prompted.vocabulary.spell(features.sparse.ids.tolist()) == ["hello"]
     prompted.close()

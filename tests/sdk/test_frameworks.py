@@ -70,6 +70,11 @@ def test_litellm_embeds(litellm_report: Report, adapter: str) -> None:
     assert "no-such-model" in unknown["text"]
 
 
+def test_litellm_embeds_as_text_embeddings_inference_does(litellm_report: Report) -> None:
+    """The adapter huggingface/, told the task: else it asks the hub for it."""
+    check(litellm_report["huggingface_embed"]["vectors"], TEXTS[:2])
+
+
 def test_litellm_passes_fields_on(litellm_report: Report) -> None:
     """Base64, dimensions, a task, types of numbers."""
     check([decode(vector) for vector in litellm_report["openai_base64"]["vectors"]], TEXTS[:2])
