@@ -11,7 +11,8 @@ import torch
 
 from embedway.backends.openvino_ops import GraphOps
 from embedway.backends.torch import choose_device, choose_dtype
-from embedway.backends.torch_ops import TorchOps, TorchTokens, TorchWeights
+from embedway.backends.torch_ops import TorchOps
+from embedway.backends.torch_tokens import TorchTokens, TorchWeights
 from embedway.errors import ModelFilesError, SettingsError
 from embedway.models.families.ops import Ops
 from embedway.models.weights import Weights

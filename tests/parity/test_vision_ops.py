@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from embedway.backends.torch_ops import TorchOps, TorchTokens, TorchWeights
+from embedway.backends.torch_ops import TorchOps
+from embedway.backends.torch_tokens import TorchTokens, TorchWeights
 from embedway.models.weights import Weights
 from embedway.types import Features
 from tests.backends.test_vision_ops import NETWORKS, SIZES, Array, batch, compute, weights

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from embedway.backends.packed import Computed, PackedBackend, gives_hidden
-from embedway.backends.torch_ops import TorchOps, TorchTokens, TorchWeights
+from embedway.backends.torch_ops import TorchOps
+from embedway.backends.torch_tokens import TorchTokens, TorchWeights
 from embedway.errors import SettingsError, SetupError
 from embedway.models.families import find_family
 from embedway.models.heads import attach

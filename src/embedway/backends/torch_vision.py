@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from embedway.backends.torch import KINDS, DeviceMemoryError, choose_device, choose_dtype
-from embedway.backends.torch_ops import TorchOps, TorchTokens, TorchWeights
+from embedway.backends.torch_ops import TorchOps
+from embedway.backends.torch_tokens import TorchTokens, TorchWeights
 from embedway.backends.vision import Floats, Tower, VisionBackend
 from embedway.errors import SetupError
 from embedway.models.source import ModelFiles

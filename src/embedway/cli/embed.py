@@ -17,7 +17,8 @@ import orjson
 from tqdm import tqdm
 
 from embedway.cli.serve import build_engine
-from embedway.engine.engine import LocalEngine, check_dimensions
+from embedway.engine.checks import check_dimensions
+from embedway.engine.engine import LocalEngine
 from embedway.errors import InvalidInput, SettingsError
 from embedway.observe import Metrics
 from embedway.settings import Settings

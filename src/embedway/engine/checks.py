@@ -1,0 +1,67 @@
+"""Whether a model does what a call asks of it, and vectors cut to the length that is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from embedway.errors import InvalidInput
+from embedway.types import EmbedCall, Facts, Image, Item, Output, Outputs, Pair
+from embedway.vectors import shorten
+
+
+def check_call(facts: Facts, call: EmbedCall) -> int | None:
+    """The length to cut vectors to, None for native. Raises `InvalidInput` for what the model does not do."""
+    check_items(facts, call.items)
+    return check_dimensions(facts, call.dimensions)
+
+
+def check_items(facts: Facts, items: Sequence[Item]) -> None:
+    """Raise `InvalidInput` for items that a model of this kind does not take, or outputs that it does not give."""
+    for index, item in enumerate(items):
+        if isinstance(item, Image) and "image" not in facts.modalities:
+            raise InvalidInput("This model reads texts only: send images to a model that embeds them.", item=index)
+        paired = isinstance(item, Pair)
+        if (
+            item.outputs & ~facts.outputs
+            or (paired and "embedding" in facts.tasks)
+            or (not paired and "rerank" in facts.tasks)
+        ):
+            raise InvalidInput(f"This model {_kind(facts)}.", item=index)
+
+
+def _kind(facts: Facts) -> str:
+    if "embedding" in facts.tasks and Output.DENSE not in facts.outputs:
+        return "weighs terms" if Output.SPARSE in facts.outputs else "gives a vector for each token"
+    return _KINDS[min(facts.tasks)]
+
+
+_KINDS = {
+    "classify": "classifies texts and pairs; it gives no vectors",
+    "embedding": "embeds texts; it scores nothing",
+    "multimodal": "embeds texts and images; it scores nothing",
+    "rerank": "scores pairs of a query and a document; it gives no vectors",
+}
+
+
+def shortened(outputs: Outputs, dimensions: int) -> Outputs:
+    if outputs.dense is None:
+        return outputs
+    return dataclasses.replace(outputs, dense=shorten(outputs.dense, dimensions))
+
+
+def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
+    """The length to cut to, None for native. Raises `InvalidInput` naming the allowed range."""
+    if dimensions is None or dimensions == facts.dimensions:
+        return None
+    if not facts.matryoshka:
+        raise InvalidInput(
+            f"This model's vectors have {facts.dimensions} dimensions: it was not trained for shorter ones.",
+            "$.dimensions",
+        )
+    low, high = facts.matryoshka[0], facts.dimensions
+    if not low <= dimensions <= high:
+        raise InvalidInput(
+            f"This model's vectors may have {low} to {high} dimensions, not {dimensions}.", "$.dimensions"
+        )
+    return dimensions
