@@ -74,6 +74,7 @@ def test_three_outputs_of_one_pass(tmp_path: Path) -> None:
         ("scorer-bert", Text("a", outputs=Output.SCORES), "scores pairs"),
         ("bert-mean", Pair("a", "b"), "embeds texts"),
         ("bert-mean", Text("a", outputs=Output.SCORES), "embeds texts"),
+        ("bge-m3", Text("a", outputs=Output.STATES), "gives no hidden states of tokens"),
         ("splade-bert", Text("a"), "weighs terms"),
         ("late-unseen", Text("a", outputs=Output.SPARSE), "gives a vector for each token"),
         ("classifier", Text("a"), "classifies"),

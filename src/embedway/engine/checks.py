@@ -27,7 +27,9 @@ def check_items(facts: Facts, items: Sequence[Item]) -> None:
             or (paired and "embedding" in facts.tasks)
             or (not paired and "rerank" in facts.tasks)
         ):
-            raise InvalidInput(f"This model {_kind(facts)}.", item=index)
+            missing = [name for output, name in _PARTS.items() if output in item.outputs & ~facts.outputs]
+            said = f"gives no {' and no '.join(missing)}" if missing and Output.DENSE in facts.outputs else _kind(facts)
+            raise InvalidInput(f"This model {said}.", item=index)
 
 
 def _kind(facts: Facts) -> str:
@@ -36,6 +38,11 @@ def _kind(facts: Facts) -> str:
     return _KINDS[min(facts.tasks)]
 
 
+_PARTS = {
+    Output.SPARSE: "weights of terms",
+    Output.TOKENS: "vectors of tokens",
+    Output.STATES: "hidden states of tokens",
+}
 _KINDS = {
     "classify": "classifies texts and pairs; it gives no vectors",
     "embedding": "embeds texts; it scores nothing",
