@@ -13,10 +13,12 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from embedway.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import httpx2
 
 REDIRECTS = 3
 _REDIRECTED = (301, 302, 303, 307, 308)
@@ -44,6 +46,8 @@ class Egress:
         """The body behind an http or https URL."""
         if not self._rules.hosts:
             raise InvalidInput("This server fetches no URLs: send the data itself, in base64 or as a data URI.")
+        import httpx2  # where it is not needed, the server starts without it
+
         try:
             async with asyncio.timeout(self._rules.timeout_s):
                 return await self._follow(url)
@@ -63,6 +67,8 @@ class Egress:
 
     def _check(self, url: str) -> httpx2.URL:
         """The URL, if its form and its host are allowed."""
+        import httpx2
+
         target = httpx2.URL(url)
         if target.scheme not in ("http", "https") or not target.host or target.userinfo:
             raise InvalidInput("A URL must begin with http:// or https:// and hold no user name.")
@@ -72,6 +78,8 @@ class Egress:
 
     async def _ask(self, target: httpx2.URL) -> bytes | str:
         """The body, or where the answer redirects to."""
+        import httpx2
+
         address = await self._resolve(target)
         literal = f"[{address}]" if ":" in address else address
         # A client for each request: no cookie, proxy or credential of another one can come in.

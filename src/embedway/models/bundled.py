@@ -7,6 +7,7 @@ Weights of other models are too large to digest at every start; they have a fing
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -78,12 +79,22 @@ def differing(folder: Path, digests: Mapping[str, str]) -> str | None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content in hexadecimal, read as a stream. Raises `ModelFilesError` when it cannot be read."""
+    """SHA-256 of a file's content in hexadecimal; a file that has not changed since is not read again.
+
+    Raises `ModelFilesError` when it cannot be read.
+    """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        told = path.stat()
+        return _sha256(path, told.st_ino, told.st_size, told.st_mtime_ns)
     except OSError as error:
         raise ModelFilesError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256(path: Path, *version: int) -> str:
+    """Of this version of the file: its inode, size and time of change."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weights_fingerprint(path: Path) -> str:

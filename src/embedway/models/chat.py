@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.folder import read_json
@@ -21,7 +19,9 @@ from embedway.models.tokens import TextReader, read_token
 from embedway.types import Features, Item, Pair
 
 Render = Callable[[str | None, str, str], str]
-"""Instruction (None for the model's own), query, document -> the whole text."""
+"""Instruction (None for the model's own), query, document -> the whole text. Raises `InvalidInput` for a pair that the
+template does not take.
+"""
 
 TEMPLATE = "chat_template.jinja"
 QWEN3_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
@@ -43,10 +43,7 @@ class ChatReader(TextReader):
     def read(self, item: Item) -> Features:
         if not isinstance(item, Pair):
             raise InvalidInput("This model scores pairs of a query and a document; it gives no vectors.")
-        try:
-            text = self._render(item.instruction, item.query, item.document)
-        except TemplateError as error:
-            raise InvalidInput(f"The model's template does not take this pair ({error}).") from error
+        text = self._render(item.instruction, item.query, item.document)
         encoding = self._encode(text, self._max_tokens)
         ids, cut = encoding.ids[: self._max_tokens], len(encoding) > self._max_tokens
         if cut:
@@ -71,13 +68,19 @@ def read_template(folder: Path, structured: bool, instruction: str | None) -> Re
     """The model's own template. `structured` says that it takes contents as lists of parts, `instruction` is what it is
     given where the caller gives none. Raises `ModelFilesError` for one that is damaged, or renders no pairs.
     """
+    from jinja2 import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def refuse(message: str) -> None:
+        raise TemplateError(message)
+
     source = find_template(folder)
     if source is None:
         raise ModelFilesError(f"{folder} has no {TEMPLATE}, which this model needs: fetch it again.")
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    environment.globals.update(raise_exception=_refuse, tools=None, documents=None, add_generation_prompt=False)
+    environment.globals.update(raise_exception=refuse, tools=None, documents=None, add_generation_prompt=False)
     environment.globals.update(find_special(folder))
     try:
         template = environment.from_string(source)
@@ -91,12 +94,15 @@ def read_template(folder: Path, structured: bool, instruction: str | None) -> Re
             {"role": role, "content": [{"type": "text", "text": text}] if structured else text}
             for role, text in messages
         ]
-        return template.render(messages=contents)
+        try:
+            return template.render(messages=contents)
+        except (TemplateError, TypeError, ValueError) as error:
+            raise InvalidInput(f"The model's template does not take this pair ({error}).") from error
 
     try:
         shown = render(None, "first words", "second words")
-    except (TemplateError, TypeError, ValueError) as error:
-        raise ModelFilesError(f"The chat template in {folder} does not take pairs ({error}).") from error
+    except InvalidInput as error:
+        raise ModelFilesError(f"The chat template in {folder} does not take pairs ({error.__cause__}).") from error
     if "first words" not in shown or "second words" not in shown:
         raise ModelFilesError(f"The chat template in {folder} leaves out the query or the document.")
     return render
@@ -127,7 +133,3 @@ def render_qwen3(instruction: str | None, query: str, document: str) -> str:
         f"<|im_start|>user\n<Instruct>: {asked}\n<Query>: {query}\n<Document>: {document}<|im_end|>\n"
         "<|im_start|>assistant\n<think>\n\n</think>\n\n"
     )
-
-
-def _refuse(message: str) -> None:
-    raise TemplateError(message)
