@@ -188,6 +188,9 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (embeddings.EmbeddingsBody, "truncate"): "Jina's. " + CUT,
     (embeddings.EmbeddingsBody, "truncation_direction"): "`right` or `left`: the side that is cut. Default: `right`.",
     (embeddings.EmbeddingsBody, "prompt_name"): PROMPT_NAME,
+    (embeddings.EmbeddingsBody, "truncate_prompt_tokens"): "vLLM's. " + NO_EFFECT,
+    (embeddings.EmbeddingsBody, "add_special_tokens"): "vLLM's. " + NO_EFFECT,
+    (embeddings.EmbeddingsBody, "priority"): "vLLM's. " + NO_EFFECT,
     (
         embeddings.EmbeddingsBody,
         "instruction",

@@ -139,6 +139,15 @@ def test_infinitys_images(pictured: Server) -> None:
     assert openai_refusal(post(pictured, PATH, body), 400).param == "modality"
 
 
+def test_vllms_fields_that_have_no_effect_are_named(plain: Server) -> None:
+    """Except where they ask for what is done anyway."""
+    body = BODY | {"truncate_prompt_tokens": 3, "add_special_tokens": False, "priority": 1}
+    ignored = post(plain, PATH, body).headers["x-embedway-ignored"]
+    assert ignored == "truncate_prompt_tokens, add_special_tokens, priority"
+    usual = BODY | {"truncate_prompt_tokens": -1, "add_special_tokens": True, "priority": 0}
+    assert "x-embedway-ignored" not in post(plain, PATH, usual).headers
+
+
 def test_prompts_and_instructions(plain: Server) -> None:
     """A prompt by a name that the model does not have, or an instruction that it cannot hear, is refused."""
     assert "prompt" in openai_refusal(post(plain, PATH, BODY | {"prompt_name": "no such"}), 400).message

@@ -123,6 +123,7 @@ def test_info(plain: Server) -> None:
     assert found["model_type"] == {"embedding": {"pooling": "mean"}}
     assert (found["max_input_length"], found["auto_truncate"]) == (256, True)
     assert found["max_client_batch_size"] >= 32
+    assert found["max_batch_tokens"] == 2048
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,7 @@ def test_info(plain: Server) -> None:
         ("/similarity", {"inputs": {"source_sentence": "a", "sentences": []}}, 400, "Empty"),
         ("/decode", {"ids": []}, 400, "Empty"),
         ("/decode", {"ids": [40_000]}, 422, "Validation"),
+        ("/decode", {"ids": [[101], 102]}, 422, "Validation"),
     ],
 )
 def test_errors(plain: Server, path: str, body: Any, status: int, kind: str) -> None:

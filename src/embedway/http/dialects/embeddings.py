@@ -59,6 +59,9 @@ class EmbeddingsBody(msgspec.Struct):
     truncation_direction: str | None = None
     prompt_name: str | None = None
     instruction: str | None = None
+    truncate_prompt_tokens: int | None = None
+    add_special_tokens: bool | None = None
+    priority: int | None = None
     outputs: list[Wanted] | None = None
 
 
@@ -129,6 +132,9 @@ class Embeddings:
         exchange.note_ignored(
             task=body.task if body.input_type is not None or body.task in SYMMETRIC else None,
             normalized=False if body.normalized is False else None,
+            truncate_prompt_tokens=None if body.truncate_prompt_tokens == -1 else body.truncate_prompt_tokens,
+            add_special_tokens=False if body.add_special_tokens is False else None,
+            priority=body.priority or None,
         )
         return result
 

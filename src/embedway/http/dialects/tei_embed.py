@@ -139,7 +139,8 @@ class Similarity:
         inputs = InputsBody(list(texts), how.truncate, how.truncation_direction, how.prompt_name, body.model)
         result = await self._asking(exchange, inputs, Output.DENSE)
         vectors = unit_rows(np.stack(result.vectors))
-        return orjson.dumps(vectors[1:] @ vectors[0], option=orjson.OPT_SERIALIZE_NUMPY)
+        cosines = np.clip(vectors[1:] @ vectors[0], -1.0, 1.0)
+        return orjson.dumps(cosines, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def read_texts(body: InputsBody, output: Output) -> Sequence[Text]:

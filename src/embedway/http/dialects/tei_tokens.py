@@ -10,7 +10,7 @@ import msgspec
 
 from embedway import __version__
 from embedway.engine.engine import Engine
-from embedway.errors import BodyTooLarge, Unavailable
+from embedway.errors import BodyTooLarge, InvalidInput, Unavailable
 from embedway.http.dialects.openai import MAX_INPUTS
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.dialects.tei import EmptyInput, check_batch
@@ -111,7 +111,10 @@ class Decode:
         if not body.ids:
             raise EmptyInput("ids cannot be empty.", "$.ids")
         lists = [one for one in body.ids if isinstance(one, list)]
-        several = lists or [[one for one in body.ids if isinstance(one, int)]]
+        single = [one for one in body.ids if isinstance(one, int)]
+        if lists and single:
+            raise InvalidInput("ids is a list of tokens or a list of such lists, not a mixture.", "$.ids")
+        several = lists or [single]
         check_batch(several, "ids")
         model = choose_model(self._engine, body.model, "embedding")
         return msgspec.json.encode(await self._engine.decode(model, several, body.skip_special_tokens is not False))
@@ -120,9 +123,10 @@ class Decode:
 class Info:
     """GET /info, of the model that `?model=` names, or the only one."""
 
-    def __init__(self, engine: Engine, threads: int, truncation: str) -> None:
+    def __init__(self, engine: Engine, threads: int, max_batch_tokens: int, truncation: str) -> None:
         self._engine = engine
         self._threads = threads
+        self._max_batch_tokens = max_batch_tokens
         self._cuts = truncation == "cut"
 
     async def __call__(self, exchange: Exchange, body: None) -> bytes:
@@ -140,7 +144,7 @@ class Info:
             model_type=describe_kind(facts),
             max_concurrent_requests=status.max_queue_tokens,
             max_input_length=facts.max_tokens,
-            max_batch_tokens=status.max_queue_tokens,
+            max_batch_tokens=self._max_batch_tokens,
             max_batch_requests=status.max_batch_items,
             max_client_batch_size=MAX_INPUTS,
             auto_truncate=(status.spec.truncation or ("cut" if self._cuts else "error")) == "cut",

@@ -152,7 +152,9 @@ def tokens(parts: Parts) -> Sequence[Operation]:
             dialect=TEI_INPUTS,
             method="GET",
             paths=("/info",),
-            answer=tei_tokens.Info(parts.engine, settings.threads or available_cpus(), settings.truncation),
+            answer=tei_tokens.Info(
+                parts.engine, settings.threads or available_cpus(), settings.max_batch_tokens, settings.truncation
+            ),
             summary="The served model and its limits (text-embeddings-inference)",
             reply_type=tei_tokens.InfoReply,
         ),
