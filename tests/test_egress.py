@@ -171,6 +171,10 @@ def test_an_encrypted_connection_must_be_the_hosts() -> None:
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
         ("2001:0:7f00:1::", False),
+        ("::127.0.0.1", False),
+        ("fec0::1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("::ffff:0:7f00:1", False),
     ],
 )
 def test_what_counts_as_public(address: str, public: bool) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import functools
 import ipaddress
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     import httpx2
 
 REDIRECTS = 3
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+_TRANSLATED = tuple(
+    map(ipaddress.IPv6Network, ("::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96"))
+)  # IPv4 within IPv6: compatible addresses, a network's own NAT64 (RFC 8215), stateless translation (RFC 7915)
 _REDIRECTED = (301, 302, 303, 307, 308)
 
 
@@ -84,7 +90,9 @@ class Egress:
         literal = f"[{address}]" if ":" in address else address
         # A client for each request: no cookie, proxy or credential of another one can come in.
         async with (
-            httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._rules.timeout_s) as client,
+            httpx2.AsyncClient(
+                trust_env=False, follow_redirects=False, timeout=self._rules.timeout_s, verify=_trusted()
+            ) as client,
             client.stream(
                 "GET",
                 target.copy_with(host=literal),
@@ -116,6 +124,12 @@ class Egress:
         return bytes(body)
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The system's certificates, read once: that takes tens of milliseconds."""
+    return ssl.create_default_context()
+
+
 def is_public(address: str) -> bool:
     """Whether anyone on the internet could be there: no loopback, private, link-local or reserved address, also where
     it is written as IPv6.
@@ -125,6 +139,8 @@ def is_public(address: str) -> bool:
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
         if inner is not None:
             return is_public(str(inner))
-        if found in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
+        if found in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
+        if found.is_site_local or any(found in network for network in _TRANSLATED):
+            return False
     return found.is_global and not found.is_multicast

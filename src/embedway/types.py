@@ -282,7 +282,7 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
     """`outputs[i]` answers `call.items[i]`; `model` is the entry's own name, not the alias asked for. `lexical` says
-    that weights of terms are BM25's, for want of a head.
+    that weights of terms are BM25's, for want of a head. `facts` are of the copy of the model that answered.
     """
 
     model: str
@@ -291,6 +291,7 @@ class EmbedResult:
     timings: Timings = field(default_factory=Timings)
     stand_in: bool = False
     lexical: bool = False
+    facts: Facts | None = None
 
     @property
     def vectors(self) -> Sequence[Vector]:

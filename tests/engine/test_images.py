@@ -117,8 +117,15 @@ def test_a_model_of_texts_takes_no_image(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("item", [Pair("a", "b"), Text("a", outputs=Output.SPARSE), Image(b"", Output.SCORES)])
-def test_a_model_of_images_gives_vectors_only(item: Item, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (Pair("a", "b"), "embeds texts and images; it scores nothing"),
+        (Text("a", outputs=Output.SPARSE), "gives no weights of terms"),
+        (Image(b"", Output.SCORES), "embeds texts and images; it scores nothing"),
+    ],
+)
+def test_a_model_of_images_gives_vectors_only(item: Item, said: str, tmp_path: Path) -> None:
     (refused,) = ask(tmp_path, "clip", [item])
     assert isinstance(refused, InvalidInput)
-    assert refused.message == "This model embeds texts and images; it scores nothing."
+    assert refused.message == f"This model {said}."

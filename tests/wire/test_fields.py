@@ -139,6 +139,14 @@ def test_infinitys_images(pictured: Server) -> None:
     assert openai_refusal(post(pictured, PATH, body), 400).param == "modality"
 
 
+def test_images_that_are_not_even_looked_at(plain: Server, pictured: Server) -> None:
+    """For a model of texts, and more than a request may hold."""
+    image = {"image": "http://169.254.169.254/"}
+    assert "reads texts only" in openai_refusal(post(plain, PATH, {"model": MODEL, "input": [image]}), 400).message
+    many = {"model": "clip", "input": [image] * 33}
+    assert "32 images, not 33" in openai_refusal(post(pictured, PATH, many), 400).message
+
+
 def test_vllms_fields_that_have_no_effect_are_named(plain: Server) -> None:
     """Except where they ask for what is done anyway."""
     body = BODY | {"truncate_prompt_tokens": 3, "add_special_tokens": False, "priority": 1}

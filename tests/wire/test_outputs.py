@@ -134,3 +134,11 @@ def test_the_openapi_document_tells_of_them(plain: Server) -> None:
     schemas = get(plain, "/openapi.json").json()["components"]["schemas"]
     assert {"outputs", "embedding_type", "task"} <= set(schemas["EmbeddingsBody"]["properties"])
     assert {"sparse_embedding", "token_embeddings"} <= set(schemas["EmbeddingRow"]["properties"])
+
+
+def test_token_vectors_of_too_many_texts(plain: Server) -> None:
+    """One answer holds so many numbers and no more; ranking, which keeps only scores, is not bound by it."""
+    texts = ["word " * 250] * 100
+    body = {"model": "all-MiniLM-L6-v2", "input": texts, "outputs": ["tokens"]}
+    assert "send fewer texts" in openai_refusal(post(plain, "/v1/embeddings", body), 400).message
+    assert post(plain, "/v1/rerank", {"query": "word", "documents": texts}).status == 200

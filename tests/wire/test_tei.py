@@ -77,6 +77,15 @@ def test_similarity(plain: Server) -> None:
     assert car < kitten < cat
 
 
+def test_the_sentence_at_fault_is_named(plain: Server) -> None:
+    """The source, or a sentence by its own place."""
+    for inputs, field in (
+        ({"source_sentence": "", "sentences": ["a"]}, "inputs.source_sentence"),
+        ({"source_sentence": "a", "sentences": ["a", ""]}, "inputs.sentences[1]"),
+    ):
+        assert field in tei_refusal(post(plain, "/similarity", {"inputs": inputs}), 400).message
+
+
 def test_tokenize_and_decode(plain: Server) -> None:
     """Tokens with their places in bytes; back again they are the text, in the model's own spelling."""
     (row,) = post(plain, "/tokenize", {"inputs": "Ein schöner Tag"}).json()
@@ -139,6 +148,9 @@ def test_info(plain: Server) -> None:
         ("/embed", {"inputs": "a", "model": "nobody"}, 404, "NotFound"),
         ("/embed", {}, 422, "Validation"),
         ("/similarity", {"inputs": {"source_sentence": "a", "sentences": []}}, 400, "Empty"),
+        ("/similarity", {"inputs": {"source_sentence": "", "sentences": ["a"]}}, 400, "Empty"),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["a"] * 2049}}, 413, "Validation"),
+        ("/decode", {"ids": [101] * 250_001}, 413, "Validation"),
         ("/decode", {"ids": []}, 400, "Empty"),
         ("/decode", {"ids": [40_000]}, 422, "Validation"),
         ("/decode", {"ids": [[101], 102]}, 422, "Validation"),

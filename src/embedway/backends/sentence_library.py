@@ -18,7 +18,7 @@ from embedway.errors import InvalidInput, ModelFilesError
 from embedway.models.recipe import NO_LIMIT
 from embedway.models.source import ModelFiles
 from embedway.models.tokens import byte_places, check_ids
-from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role, Text, Token
+from embedway.types import Facts, Features, Item, ModelSpec, Output, Outputs, Role, Text, Token, Truncation
 
 UNCUT = {"text": {"truncation": False, "verbose": False}}
 """What the library's processor is called with to count a text's tokens before it is cut."""
@@ -103,13 +103,15 @@ class LibraryBackend:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _read(self, entry: str | tuple[str, str], ask: Ask, outputs: Output) -> LibraryFeatures:
+    def _read(
+        self, entry: str | tuple[str, str], ask: Ask, outputs: Output, truncation: Truncation | None = None
+    ) -> LibraryFeatures:
         """Tokenized for its cost. Raises `InvalidInput` for one too long when truncation is `error`."""
         with self._lock:
             ids = token_ids(self._preprocess([entry], ask))
             full = len(ids) >= self._max_tokens
             cut = full and len(token_ids(self._preprocess([entry], ask, processing_kwargs=UNCUT))) > len(ids)
-        if cut and self._truncation == "error":
+        if cut and (truncation or self._truncation) == "error":
             raise InvalidInput(f"A text is longer than the {self._max_tokens} tokens that this model reads.")
         return LibraryFeatures(ids=ids, cost=len(ids), cut=cut, outputs=outputs, entry=entry, ask=ask)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image as Pictures
 from sentence_transformers import SentenceTransformer, SparseEncoder
+from sentence_transformers.base.modules import Normalize
 
 from embedway.backends.sentence_library import Ask, LibraryBackend, LibraryFeatures, token_ids
 from embedway.errors import InvalidInput
@@ -33,7 +34,11 @@ class VectorBackend(LibraryBackend):
         self._prompts = choose_prompts(self._model, spec)
         self.facts = dataclasses.replace(self.facts, outputs=Output.DENSE, matryoshka=spec.matryoshka)
         vector = self._try(files, Text("a")).dense
-        self.facts = dataclasses.replace(self.facts, dimensions=0 if vector is None else len(vector))
+        self.facts = dataclasses.replace(
+            self.facts,
+            dimensions=0 if vector is None else len(vector),
+            normalized=any(isinstance(module, Normalize) for module in self._model),
+        )
         if "image" in self._model.modalities:
             self.facts = dataclasses.replace(
                 self.facts,
@@ -44,7 +49,9 @@ class VectorBackend(LibraryBackend):
 
     def prepare(self, item: Item) -> Features:
         if isinstance(item, Text):
-            return self._read(item.text, make_ask(item, self._prompts), item.outputs)
+            return self._read(
+                item.text, make_ask(item, self._prompts, self._model.prompts), item.outputs, item.truncation
+            )
         if isinstance(item, Image) and "image" in self.facts.modalities:
             return self._read_image(item)
         takes = "texts and images; it scores" if "image" in self.facts.modalities else "texts; it reads no images and"
@@ -97,7 +104,7 @@ class SparseBackend(LibraryBackend):
     def prepare(self, item: Item) -> Features:
         if not isinstance(item, Text):
             raise InvalidInput("This model weighs the terms of texts; it reads no pairs and no images.")
-        return self._read(item.text, make_ask(item, self._prompts), item.outputs)
+        return self._read(item.text, make_ask(item, self._prompts, self._model.prompts), item.outputs, item.truncation)
 
     def answer(self, made: Mapping[str, Any], batch: Sequence[LibraryFeatures]) -> Sequence[Outputs]:
         return [Outputs(sparse=self._choose(row)) for row in made["sentence_embedding"].float()]
@@ -111,8 +118,18 @@ class SparseBackend(LibraryBackend):
         return Sparse(ids.cpu().numpy().astype(np.int32), weights[ids].cpu().numpy())
 
 
-def make_ask(item: Text, prompts: Mapping[Role, str]) -> Ask:
-    """The item's own prompt, else its role's."""
+def make_ask(item: Text, prompts: Mapping[Role, str], named: Mapping[str, str]) -> Ask:
+    """The item's own prompt, else the one it names, else its role's. Raises `InvalidInput` for what the library cannot
+    do: cut at the left, put an instruction into a prompt.
+    """
+    if item.side == "left" or item.instruction is not None:
+        what = "cut texts at their beginning" if item.side == "left" else "take an instruction"
+        raise InvalidInput(f"This model runs in sentence-transformers, which does not {what} here: leave that out.")
+    if item.prompt is None and item.prompt_name is not None:
+        if item.prompt_name not in named:
+            known = ", ".join(sorted(named)) or "none"
+            raise InvalidInput(f"The model has no prompt called '{item.prompt_name[:80]}'; it has {known}.")
+        return Ask(named[item.prompt_name] or None, item.role)
     return Ask((prompts[item.role] if item.prompt is None else item.prompt) or None, item.role)
 
 

@@ -5,15 +5,33 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from embedway.engine.batcher import estimate_tokens
 from embedway.errors import InvalidInput
 from embedway.types import EmbedCall, Facts, Image, Item, Output, Outputs, Pair
 from embedway.vectors import shorten
+
+MOST_NUMBERS = 8_000_000
+"""Numbers of token vectors in one answer: as JSON they are some 90 MB, which are written in a third of a second."""
+TOKEN_WIDTH = 128
+"""Of a token's vector where the model gives no other; ColBERT's."""
 
 
 def check_call(facts: Facts, call: EmbedCall) -> int | None:
     """The length to cut vectors to, None for native. Raises `InvalidInput` for what the model does not do."""
     check_items(facts, call.items)
+    if call.compare_with is None:  # else they are reduced to a score, batch by batch
+        check_amount(facts, call.items)
     return check_dimensions(facts, call.dimensions)
+
+
+def check_amount(facts: Facts, items: Sequence[Item]) -> None:
+    """Raise `InvalidInput` for more vectors of tokens than one answer may hold. One text alone is always answered."""
+    wanting = [item for item in items if item.outputs & (Output.TOKENS | Output.STATES)]
+    numbers = estimate_tokens(wanting, facts) * (facts.dimensions or TOKEN_WIDTH)
+    if len(wanting) > 1 and numbers > MOST_NUMBERS:
+        raise InvalidInput(
+            f"Vectors of all tokens of {len(wanting)} texts are too much for one answer: send fewer texts at a time."
+        )
 
 
 def check_items(facts: Facts, items: Sequence[Item]) -> None:

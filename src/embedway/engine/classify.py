@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedway.engine.engine import Engine
-from embedway.errors import Unavailable
 from embedway.types import EmbedCall, EmbedResult, Facts, Outputs
 from embedway.vectors import activate
 
@@ -27,10 +26,8 @@ async def classify(engine: Engine, call: EmbedCall, raw: bool) -> tuple[EmbedRes
     Raises what `Engine.embed` raises.
     """
     result = await engine.embed(call)
-    facts = engine.find(call.model).facts
-    if facts is None:
-        raise Unavailable(f"The model '{result.model}' was unloaded while it answered: try again.")
-    return result, [name_scores(facts, outputs, raw) for outputs in result.outputs]
+    facts = result.facts
+    return result, [name_scores(facts, outputs, raw) for outputs in result.outputs] if facts else []
 
 
 def name_scores(facts: Facts, outputs: Outputs, raw: bool) -> Sequence[Labelled]:

@@ -28,6 +28,7 @@ from embedway.observe import Metrics
 from embedway.types import (
     EmbedCall,
     EmbedResult,
+    Facts,
     ModelSpec,
     ModelStatus,
     Output,
@@ -145,7 +146,7 @@ class LocalEngine:
         try:
             if entry.facts:  # what cannot be answered loads no idle model
                 check_call(entry.facts, call)
-            answer, dimensions = await self._within_deadline(entry, call)
+            answer, facts, dimensions = await self._within_deadline(entry, call)
         except EmbedwayError as error:
             self._metrics.rejections.labels(name, error.code).inc()
             raise
@@ -157,7 +158,8 @@ class LocalEngine:
             usage=self._count(name, call, answer),
             timings=answer.timings,
             stand_in=stand_in,
-            lexical=sparse and entry.facts is not None and not entry.facts.sparse_head,
+            lexical=sparse and not facts.sparse_head,
+            facts=facts,
         )
 
     async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
@@ -190,7 +192,7 @@ class LocalEngine:
             raise
         return backend
 
-    async def _within_deadline(self, entry: Entry, call: EmbedCall) -> tuple[Answer, int | None]:
+    async def _within_deadline(self, entry: Entry, call: EmbedCall) -> tuple[Answer, Facts, int | None]:
         if call.deadline_s is None:
             return await self._answer(entry, call)
         try:
@@ -199,13 +201,13 @@ class LocalEngine:
         except TimeoutError as error:
             raise DeadlineExceeded("The request's time limit passed before its answer was ready.") from error
 
-    async def _answer(self, entry: Entry, call: EmbedCall) -> tuple[Answer, int | None]:
-        """The answer, and the length to cut it to, both of one copy: a swap may come between two calls, not within."""
+    async def _answer(self, entry: Entry, call: EmbedCall) -> tuple[Answer, Facts, int | None]:
+        """The answer, and the facts and the length to cut it to, of one copy: a swap may come between calls only."""
         tokens = estimate_tokens(call.items, entry.facts) if entry.facts else 0
         loaded = await self._life.claim(entry, tokens)
         try:
             dimensions = check_call(loaded.backend.facts, call)
-            return await loaded.batcher.submit(call), dimensions
+            return await loaded.batcher.submit(call), loaded.backend.facts, dimensions
         finally:
             self._life.leave(entry, loaded)
 

@@ -105,7 +105,9 @@ def _scores(result: EmbedResult) -> Floats:
 
 
 def _together(first: EmbedResult, second: EmbedResult) -> EmbedResult:
-    """The second result, with what both took."""
+    """The second result, with what both took. Raises `Unavailable` where two versions of the model answered."""
+    if first.facts != second.facts:
+        raise Unavailable(f"The model '{second.model}' was replaced while it answered: try again.")
     usage = Usage(
         first.usage.tokens + second.usage.tokens,
         first.usage.cut + second.usage.cut,

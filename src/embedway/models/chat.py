@@ -24,6 +24,8 @@ template does not take.
 """
 
 TEMPLATE = "chat_template.jinja"
+MOST_INSTRUCTION = 4096
+"""Characters: it stands in every pair, and is remembered."""
 QWEN3_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
 """What Qwen3's rerankers are asked where nothing else is: the default of their model card."""
 _QWEN3_TASK = (
@@ -43,6 +45,8 @@ class ChatReader(TextReader):
     def read(self, item: Item) -> Features:
         if not isinstance(item, Pair):
             raise InvalidInput("This model scores pairs of a query and a document; it gives no vectors.")
+        if item.instruction is not None and len(item.instruction) > MOST_INSTRUCTION:
+            raise InvalidInput(f"An instruction may have {MOST_INSTRUCTION:,} characters at most.")
         text = self._render(item.instruction, item.query, item.document)
         encoding = self._encode(text, self._max_tokens)
         ids, cut = encoding.ids[: self._max_tokens], len(encoding) > self._max_tokens

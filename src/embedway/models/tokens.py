@@ -76,10 +76,12 @@ class TextReader:
 
     def tokenize(self, item: Text, special: bool = True) -> Sequence[Token]:
         """See `backends.base.Vocabulary`."""
-        text = self._prompt(item) + item.text
+        text = self.prompt(item) + item.text
         read = text.lower() if self._lowercase else text
         encoding = self._tokenizer.encode(read, add_special_tokens=special)
         rows = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
+        if len(read) == len(text):
+            read = text  # the pieces as they were sent
         places = byte_places(read)
         return [
             Token(number, token, True)
@@ -112,7 +114,7 @@ class TextReader:
     def _read_text(self, item: Text) -> Features:
         limit = self._limit(item)
         room = limit - self._tokenizer.num_special_tokens_to_add(is_pair=False)
-        encoding = self._encode(self._prompt(item) + item.text, room, item.side)
+        encoding = self._encode(self.prompt(item) + item.text, room, item.side)
         cut = len(encoding) > room
         if cut:
             self._check_cut(limit, item.truncation)
@@ -120,7 +122,8 @@ class TextReader:
         ids = np.array(self._tokenizer.post_process(encoding).ids, dtype=np.int32)
         return Features(ids=ids, cost=len(ids), cut=cut, outputs=item.outputs)
 
-    def _prompt(self, item: Text) -> str:
+    def prompt(self, item: Text) -> str:
+        """What is put before this text. Raises `InvalidInput` for a name or an instruction that the model has not."""
         if item.prompt is not None:
             return item.prompt
         if item.instruction is not None:

@@ -229,8 +229,7 @@ class VisionReader:
     def read_text(self, item: Text) -> Features:
         """Tokens as the text tower takes them. Raises `InvalidInput` for a text too long where that is refused."""
         if self._recipe.canonical:
-            prompt = self._recipe.prompts.by_role[item.role] if item.prompt is None else item.prompt
-            item = replace(item, text=canonicalize(prompt + item.text), prompt="")
+            item = replace(item, text=canonicalize(self._texts.prompt(item) + item.text), prompt="")
         read, text = self._texts.read(item), self._recipe.config["text_config"]
         if self._filling is None:
             ids = cut_behind_end(read.ids, text["eos_token_id"])

@@ -14,9 +14,9 @@ import orjson
 from embedway.access.keys import check_token
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput, ModelNotFound
-from embedway.http.dialects.multimodal import Element, read_elements
+from embedway.http.dialects.multimodal import Element, find_images, read_elements
 from embedway.http.dialects.opensearch import read_items, vector_rows
-from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.pictures import Pictures, check_images
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.dialects.services import check_documents
 from embedway.http.exchange import Exchange
@@ -101,6 +101,7 @@ class Predict:
         if not 1 <= len(body.data or ()) <= MAX_INPUTS:
             raise InvalidInput(f"data must hold 1 to {MAX_INPUTS} texts or images.", "$.data")
         elements = [Element(text=one) if body.type == "text" else Element(image=one) for one in body.data or ()]
+        check_images(self._engine.find(deployment.model).facts, find_images(elements, "$.data"), "$.data")
         call = EmbedCall(
             model=deployment.model,
             items=await read_elements(self._pictures, elements, "$.data"),

@@ -19,7 +19,7 @@ from embedway.errors import InvalidInput
 from embedway.http.dialects.forms import Form, write_rows
 from embedway.http.dialects.jina import ApiVersion
 from embedway.http.dialects.openai import MAX_INPUTS
-from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.pictures import Pictures, check_images
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
 from embedway.types import EmbedCall, EmbedResult, Image, Priority, Role, Text, Truncation
@@ -117,6 +117,9 @@ class Embed:
 
     async def ask(self, exchange: Exchange, body: EmbedBody) -> EmbedResult:
         """The engine's answer. Raises `InvalidInput` in the body's own names."""
+        if images := find_images(body):  # none is fetched for nothing
+            asked = choose_model(self._engine, body.model, "embedding")
+            check_images(self._engine.find(asked).facts, images, "$.images" if body.images else "$.inputs")
         name, items = await read_items(self._pictures, body)
         call = EmbedCall(
             model=choose_model(self._engine, body.model, "embedding"),
@@ -174,12 +177,22 @@ async def read_items(pictures: Pictures, body: EmbedBody) -> tuple[str, Sequence
     return name, [await _item(pictures, one, role, f"$.{name}[{index}]", name) for index, one in enumerate(inputs)]
 
 
+def find_images(body: EmbedBody) -> Mapping[str, str]:
+    """The inputs that are images, by their places."""
+    found = {f"$.images[{index}]": image for index, image in enumerate(body.images or ())}
+    for index, one in enumerate(body.inputs or ()):
+        for place, part in enumerate(one.content):
+            if part.type == "image_url" and part.image_url is not None:
+                found[f"$.inputs[{index}].content[{place}].image_url.url"] = part.image_url.url
+    return found
+
+
 def write(
     exchange: Exchange, version: str, body: EmbedBody, result: EmbedResult, forms: Sequence[Form] | None
 ) -> bytes:
     """The reply, rendered once; without `forms` that of version 1, which then gives floats only."""
     rows = np.stack(result.vectors)
-    images = len(body.images or ()) + sum(part.type == "image_url" for one in body.inputs or () for part in one.content)
+    images = len(find_images(body))
     reply = {
         "id": exchange.request_id,
         "embeddings": {form: write_rows(rows, form) for form in forms} if forms else list(rows),

@@ -20,7 +20,7 @@ from embedway.errors import InvalidInput
 from embedway.http.dialects.cutting import read_policy, read_side
 from embedway.http.dialects.forms import Form, write_rows
 from embedway.http.dialects.openai import MAX_INPUTS, ROLES, TokenUsage, read_texts
-from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.pictures import Pictures, check_images
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
 from embedway.types import EmbedCall, EmbedResult, Facts, Image, Output, Outputs, Role, Text
@@ -114,7 +114,11 @@ class Embeddings:
         if body.embedding_type == []:
             raise InvalidInput("embedding_type must name at least one type, or be left out.", "$.embedding_type")
         outputs = _outputs(body.outputs)
-        items = await read_inputs(self._pictures, _of_modality(body), _role(body), max_inputs)
+        given = _of_modality(body)
+        if images := find_images(given):  # none is fetched for nothing
+            asked = choose_model(self._engine, body.model, "embedding")
+            check_images(self._engine.find(asked).facts, images, "$.input")
+        items = await read_inputs(self._pictures, given, _role(body), max_inputs)
         model = choose_model(self._engine, body.model, "embedding")
         check_outputs(self._engine.find(model).facts, outputs)
         return EmbedCall(
@@ -145,6 +149,14 @@ def _of_modality(body: EmbeddingsBody) -> Any:
         return body.input
     inputs = body.input if isinstance(body.input, list) else [body.input]
     return [InputObject(image=one) if isinstance(one, str) else one for one in inputs]
+
+
+def find_images(given: Any) -> Mapping[str, str]:
+    """The inputs that are images, by their places."""
+    inputs = (
+        {f"$.input[{index}]": one for index, one in enumerate(given)} if isinstance(given, list) else {"$.input": given}
+    )
+    return {f"{at}.image": one.image for at, one in inputs.items() if isinstance(one, InputObject) and one.image}
 
 
 def check_outputs(facts: Facts | None, outputs: Output) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput
 from embedway.http.dialects.opensearch import MAX_INPUTS, VectorRows, enclose, read_service, vector_rows
-from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.pictures import Pictures, check_images
 from embedway.http.dialects.services import Scores
 from embedway.http.exchange import Exchange
 from embedway.types import EmbedCall, EmbedResult, Image, Item, Text
@@ -80,6 +80,7 @@ class MultimodalEmbedding:
         service_id = read_service(exchange, self._engine)
         if not 1 <= len(body.input) <= MAX_INPUTS:
             raise InvalidInput(f"input must hold 1 to {MAX_INPUTS} elements, not {len(body.input)}.", "$.input")
+        check_images(self._engine.find(service_id).facts, find_images(body.input, "$.input"), "$.input")
         items = await read_elements(self._pictures, body.input, "$.input")
         call = EmbedCall(
             model=service_id,
@@ -90,7 +91,7 @@ class MultimodalEmbedding:
         result = await self._engine.embed(call)
         exchange.note(result)
         exchange.note_ignored(options=body.options)
-        return enclose(exchange, count(self._engine, result, items), {"embeddings": vector_rows(result)})
+        return enclose(exchange, count(result, items), {"embeddings": vector_rows(result)})
 
 
 class MultimodalRanker:
@@ -105,6 +106,8 @@ class MultimodalRanker:
         service_id = read_service(exchange, self._engine)
         if not 1 <= len(body.docs) <= MAX_RANKED:
             raise InvalidInput(f"docs must hold 1 to {MAX_RANKED} elements, not {len(body.docs)}.", "$.docs")
+        images = {**find_images(body.docs, "$.docs"), "$.query.image": body.query.image or ""}
+        check_images(self._engine.find(service_id).facts, images, "$.docs", MAX_RANKED + 1)
         documents = await read_elements(self._pictures, body.docs, "$.docs")
         query = await read_element(self._pictures, body.query, "$.query", "query")
         call = EmbedCall(
@@ -117,9 +120,14 @@ class MultimodalRanker:
         exchange.note(result)
         exchange.headers["x-embedway-ranker"] = "embedder-cosine"
         exchange.note_ignored(options=body.options)
-        used = count(self._engine, result, call.items)
+        used = count(result, call.items)
         usage = {"image_token": used["image_token"], "text_token": used["text_token"]}
         return enclose(exchange, usage, {"scores": order(result)})
+
+
+def find_images(given: Sequence[Element], field: str) -> Mapping[str, str]:
+    """The elements that are images, by their places."""
+    return {f"{field}[{index}].image": one.image for index, one in enumerate(given) if one.image}
 
 
 async def read_elements(pictures: Pictures, given: Sequence[Element], field: str) -> Sequence[Item]:
@@ -138,11 +146,10 @@ async def read_element(pictures: Pictures, given: Element, field: str, role: Any
     return Text(given.text, role)
 
 
-def count(engine: Engine, result: EmbedResult, items: Sequence[Item]) -> Mapping[str, int]:
-    """Tokens of images and of texts; all images cost the same."""
-    facts = engine.find(result.model).facts
+def count(result: EmbedResult, items: Sequence[Item]) -> Mapping[str, int]:
+    """Tokens of images and of texts. Images cost the same each, or roughly so where a model keeps their size."""
     images = sum(isinstance(item, Image) for item in items)
-    tokens = images * facts.image_tokens if facts else 0
+    tokens = min(images * result.facts.image_tokens if result.facts else 0, result.usage.tokens)
     return {
         "image": images,
         "image_token": tokens,

@@ -86,9 +86,9 @@ class Embed:
         self._asking = asking
 
     async def __call__(self, exchange: Exchange, body: EmbedBody) -> bytes:
+        check_batch(body.inputs if isinstance(body.inputs, list) else (), "inputs")
         result = await self._asking(exchange, body, Output.DENSE, body.dimensions)
-        facts = self._asking.engine.find(result.model).facts
-        normalized = facts is None or facts.normalized
+        normalized = result.facts is None or result.facts.normalized
         vectors = np.stack(result.vectors)
         if body.normalize is False and normalized:
             exchange.note_ignored(normalize=False)
@@ -104,6 +104,7 @@ class EmbedAll:
         self._asking = asking
 
     async def __call__(self, exchange: Exchange, body: InputsBody) -> bytes:
+        check_batch(body.inputs if isinstance(body.inputs, list) else (), "inputs")
         result = await self._asking(exchange, body, Output.STATES)
         states = [one.states for one in result.outputs if one.states is not None]
         return orjson.dumps(states, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -116,6 +117,7 @@ class EmbedSparse:
         self._asking = asking
 
     async def __call__(self, exchange: Exchange, body: InputsBody) -> bytes:
+        check_batch(body.inputs if isinstance(body.inputs, list) else (), "inputs")
         result = await self._asking(exchange, body, Output.SPARSE)
         rows = [
             [{"index": number, "value": weight} for number, weight in zip(one.ids.tolist(), one.weights, strict=True)]
@@ -135,11 +137,22 @@ class Similarity:
         given, how = body.inputs, body.parameters or Parameters()
         if not given.sentences:
             raise EmptyInput("sentences cannot be empty.", "$.inputs.sentences")
-        texts = [given.source_sentence, *given.sentences]
-        inputs = InputsBody(list(texts), how.truncate, how.truncation_direction, how.prompt_name, body.model)
-        result = await self._asking(exchange, inputs, Output.DENSE)
+        check_batch(given.sentences, "sentences")
+        inputs = InputsBody(
+            [*given.sentences, given.source_sentence],  # the last, so that an error names a sentence by its own place
+            how.truncate,
+            how.truncation_direction,
+            how.prompt_name,
+            body.model,
+        )
+        try:
+            result = await self._asking(exchange, inputs, Output.DENSE)
+        except InvalidInput as error:
+            if error.item != len(given.sentences):
+                raise
+            raise type(error)(error.message, "$.inputs.source_sentence") from error
         vectors = unit_rows(np.stack(result.vectors))
-        cosines = np.clip(vectors[1:] @ vectors[0], -1.0, 1.0)
+        cosines = np.clip(vectors[:-1] @ vectors[-1], -1.0, 1.0)
         return orjson.dumps(cosines, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -148,7 +161,6 @@ def read_texts(body: InputsBody, output: Output) -> Sequence[Text]:
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     if not texts:
         raise EmptyInput("inputs cannot be empty.", "$.inputs")
-    check_batch(texts, "inputs")
     one = Text("", outputs=output, prompt_name=body.prompt_name, side=read_side(body.truncation_direction))
     one = dataclasses.replace(one, truncation=read_policy(body.truncate))
     return [dataclasses.replace(one, text=check_text(text, index)) for index, text in enumerate(texts)]

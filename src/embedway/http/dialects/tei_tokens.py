@@ -5,6 +5,7 @@ version 1.9.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -24,6 +25,10 @@ MAX_CHARACTERS = 1_000_000
 
 POOLINGS: Mapping[str, str] = {"last": "last_token"}
 """Its names, where they are others."""
+
+
+MAX_TOKENS = 250_000
+"""Of all lists of a request."""
 
 
 class TokenizeBody(msgspec.Struct):
@@ -116,6 +121,7 @@ class Decode:
             raise InvalidInput("ids is a list of tokens or a list of such lists, not a mixture.", "$.ids")
         several = lists or [single]
         check_batch(several, "ids")
+        check_tokens(sum(map(len, several)))
         model = choose_model(self._engine, body.model, "embedding")
         return msgspec.json.encode(await self._engine.decode(model, several, body.skip_special_tokens is not False))
 
@@ -138,7 +144,7 @@ class Info:
 
     def _describe(self, status: ModelStatus, facts: Facts) -> InfoReply:
         return InfoReply(
-            model_id=status.spec.source,
+            model_id=status.spec.name if Path(status.spec.source).is_dir() else status.spec.source,
             model_sha=facts.revision or None,
             model_dtype={"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(facts.dtype, facts.dtype),
             model_type=describe_kind(facts),
@@ -164,6 +170,12 @@ def describe_kind(facts: Facts) -> ModelType:
     if "classify" in facts.tasks:
         return ModelType(classifier=labels)
     return ModelType(embedding=EmbeddingType(POOLINGS.get(facts.pooling, facts.pooling or "none")))
+
+
+def check_tokens(count: int) -> None:
+    """Raise `BodyTooLarge` for more than `MAX_TOKENS`."""
+    if count > MAX_TOKENS:
+        raise BodyTooLarge(f"At most {MAX_TOKENS:,} tokens are decoded for one request: send fewer.")
 
 
 def check_characters(texts: Sequence[str]) -> None:

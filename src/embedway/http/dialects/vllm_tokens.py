@@ -6,7 +6,7 @@ import msgspec
 
 from embedway.engine.engine import Engine
 from embedway.http.dialects.ranking import choose_model
-from embedway.http.dialects.tei_tokens import check_characters
+from embedway.http.dialects.tei_tokens import check_characters, check_tokens
 from embedway.http.exchange import Exchange
 from embedway.types import Text
 
@@ -60,6 +60,7 @@ class Detokenize:
         self._engine = engine
 
     async def __call__(self, exchange: Exchange, body: DetokenizeBody) -> bytes:
+        check_tokens(len(body.tokens))
         model = choose_model(self._engine, body.model, "embedding")
         (text,) = await self._engine.decode(model, [body.tokens], skip_special=False)
         return msgspec.json.encode(DetokenizeReply(text))
