@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     deployment: Annotated[tuple[Deployment, ...], Meta(description="Custom deployments; in the file only.")] = ()
     stand_in: Annotated[
         bool,
-        Meta(description="Let the bundled model answer all six text-embedding service ids, for trying examples."),
+        Meta(description="Let the bundled model answer all service ids for texts, for trying examples."),
     ] = False
     dtype: Annotated[
         Literal["auto"] | DType,

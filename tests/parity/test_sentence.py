@@ -69,6 +69,25 @@ def test_a_text_that_is_too_long_is_counted_as_cut_or_refused(folder: Path) -> N
         backend.prepare(Text(LONG))
 
 
+def test_what_a_request_says_of_one_text(folder: Path) -> None:
+    """Its own policy and a prompt by name are heeded; what the library cannot do is refused, not passed over."""
+    spec = ModelSpec("m", str(folder), dtype="fp32", backend="sentence", max_tokens=16)
+    with closing(open_backend(spec)) as backend:
+        library = SentenceTransformer(str(folder), device="cpu")
+        name = next(iter(library.prompts))
+        (named,) = backend.run([backend.prepare(Text("one text", prompt_name=name))])
+        assert named.dense == pytest.approx(library.encode("one text", prompt_name=name), abs=1e-5)
+        for item, said in (
+            (Text(LONG, truncation="error"), "longer than"),
+            (Text("a", prompt_name="no such"), "no prompt called"),
+            (Text("a", side="left"), "cut texts at their beginning"),
+            (Text("a", instruction="Find it."), "take an instruction"),
+        ):
+            with pytest.raises(InvalidInput, match=said):
+                backend.prepare(item)
+        assert backend.facts.normalized
+
+
 def test_what_no_family_covers_falls_to_the_library_and_says_so(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Here an embedder whose pooling no head here has."""
     path = folder / "1_Pooling" / "config.json"
