@@ -21,10 +21,10 @@ from prometheus_client.metrics import MetricWrapperBase
 from starlette.requests import Request
 from starlette.routing import Mount, Route
 
-from embedway import errors
+from embedway import configuration, errors
 from embedway.cli.main import SETUP_FAILED, cli
-from embedway.cli.options import IN_FILE_ONLY
 from embedway.cli.serve import HUNG
+from embedway.configuration import FILE_ONLY, NO_FLAGS
 from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
 from embedway.http.access import Access
 from embedway.http.dialects import (
@@ -454,14 +454,19 @@ WHEN = {
     "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
     "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
     "ModelNotFound": "No model, alias, service id or deployment has this name.",
+    "InstanceNotFound": "No instance of this id was declared.",
+    "JobNotFound": "No task has this id.",
     "RouteNotFound": "There is no such path.",
     "MethodNotAllowed": "The path has other methods; `Allow` lists them.",
     "BodyTimeout": "The body did not arrive within `--body-timeout-s`.",
     "BodyTooLarge": "The body is larger than `--max-body-bytes`, or than the API's own limit.",
     "UnsupportedBody": "The body is compressed, or says that it is not JSON.",
+    "Conflict": "A model of this name exists already, here or in the configuration.",
     "Overloaded": "More tokens wait for the model than `--max-queue-tokens`. Nothing was computed.",
     "ModelFailed": "The pass over this very text failed, or gave a vector that is not finite.",
     "Unavailable": "The model is still loading, is being restarted, or the server is shutting down.",
+    "StoreUnavailable": "The database cannot be reached. Models that are served go on serving.",
+    "RemoteFailed": "A registered model's service failed, was too slow, or answered what its definition does not fit.",
     "DeadlineExceeded": "`--request-timeout-s` or the caller's `x-embedway-timeout-ms` passed.",
 }
 
@@ -487,12 +492,11 @@ def settings_page() -> str:
     flags = {option.name: option for option in cli.commands["serve"].params if isinstance(option, click.Option)}
     rows = []
     for field in msgspec.structs.fields(Settings):
-        in_file_only = field.name in IN_FILE_ONLY
-        key = f"`[[{field.name}]]`" if field.name in ("model", "deployment") else f"`{field.name}`"
+        key = f"`[[{field.name}]]`" if field.name in ("model", *FILE_ONLY) else f"`{field.name}`"
         rows.append(
             (
-                "—" if in_file_only else _flag(flags[field.name]),
-                "—" if in_file_only else f"`EMBEDWAY_{field.name.upper()}`",
+                "—" if field.name in NO_FLAGS else _flag(flags[field.name]),
+                "—" if field.name in FILE_ONLY else f"`EMBEDWAY_{field.name.upper()}`",
                 key,
                 _default(field.default),
                 field.type.__metadata__[0].description,
@@ -502,6 +506,7 @@ def settings_page() -> str:
     models = [
         (f"`{field.name}`", _kind(hints[field.name]), _default(field.default), MODEL_KEYS[field.name])
         for field in dataclasses.fields(ModelSpec)
+        if field.name in configuration.MODEL_KEYS
     ]
     given = {field.name: field for field in msgspec.structs.fields(Deployment)}
     deployment_rows = [
@@ -527,6 +532,25 @@ def settings_page() -> str:
         "## [[deployment]]",
         "One table for each custom deployment; in the file only.",
         _table(("key", "type", "default", "meaning"), deployment_rows),
+        "## [[instance]]",
+        "One table for each instance in which models can be registered; the instance `default` always exists.",
+        _table(("key", "type", "default", "meaning"), [("`id`", "text", "", "What clients call it.")]),
+        "## [[access_key]]",
+        "One table for each access key with permissions; `EMBEDWAY_ACCESS_KEYS` gives those that may do everything.",
+        _table(
+            ("key", "type", "default", "meaning"),
+            [
+                ("`id`", "text", "", "What clients call AccessKey ID."),
+                ("`secret`", "text", "", "What they sign with."),
+                (
+                    "`permission`",
+                    "tables",
+                    "everything",
+                    "`action` and `resource`, lists of patterns with `*` and `?`: `searchengine:GetModel`, "
+                    "`acs:searchengine:*:*:instance/default`.",
+                ),
+            ],
+        ),
         "## Variables of the hub",
         "Models that are fetched from the hub follow the hub library's own variables: `HF_HOME` (where the cache is), "
         "`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE=1` (never ask).",
@@ -542,7 +566,7 @@ def command_line_page() -> str:
         arguments = [f"[{one.human_readable_name}...]" for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
         taken = [_flag(option) for option in options if option.opts[0] in shared]
-        some = len(taken) < len(Settings.__struct_fields__) - len(IN_FILE_ONLY)
+        some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
             (command.help or "").strip(),

@@ -13,14 +13,33 @@ from typing import Any
 import msgspec
 
 from embedway.errors import SettingsError
-from embedway.settings import BUNDLED, Settings, hash_secret
+from embedway.settings import BUNDLED, AccessKey, Settings, hash_secret
 from embedway.types import ModelSpec, Task
 
 log = logging.getLogger(__name__)
 
 DEPLOYED: Sequence[Task] = ("embedding", "rerank", "multimodal")
 """What a custom deployment can be for."""
+FILE_ONLY = ("deployment", "instance", "access_key")
+"""Tables of the configuration file."""
+NO_FLAGS = (*FILE_ONLY, "access_keys", "master_key")
+"""A command line is no place for what decrypts or signs: others on the machine see it."""
+MODEL_KEYS = {field.name for field in dataclasses.fields(ModelSpec)} - {"namespace", "remote", "disabled"}
+"""The keys of a `[[model]]`; the rest is a registered model's."""
+_LISTS = (
+    "cors_origin",
+    "api_key",
+    "api_key_sha256",
+    "admin_key",
+    "admin_key_sha256",
+    "access_keys",
+    "master_key",
+    "image_url_host",
+    "model",
+)
+_SECRETS = ("api_key", "admin_key", "access_keys", "master_key")
 _NOT_SETTINGS = ("EMBEDWAY_CONFIG", "EMBEDWAY_HEARTBEAT_FD")
+_KEY_ID = re.compile(r"[A-Za-z0-9._-]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,7 +83,7 @@ def warn_unknown(environment: Mapping[str, str]) -> None:
 
 def _variables() -> dict[str, str]:
     """The environment's names of the settings, each with its field."""
-    return {f"EMBEDWAY_{name.upper()}": name for name in Settings.__struct_fields__ if name != "deployment"}
+    return {f"EMBEDWAY_{name.upper()}": name for name in Settings.__struct_fields__ if name not in FILE_ONLY}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -79,11 +98,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _prepare(values: dict[str, Any], origin: str) -> dict[str, Any]:
     """Bring one source's values into the shape of `Settings`, and check them so that an error can name the source."""
     prepared = dict(values)
-    for name in ("cors_origin", "api_key", "api_key_sha256", "image_url_host", "model"):
+    for name in _LISTS:
         if isinstance(value := prepared.get(name), str):
             parts = [part.strip() for part in value.split(",")]
             # an empty key is refused below; an empty part of another list is only a comma too many
-            prepared[name] = parts if name == "api_key" else [part for part in parts if part]
+            prepared[name] = parts if name in _SECRETS else [part for part in parts if part]
     if isinstance(models := prepared.get("model"), (list, tuple)):
         prepared["model"] = [_model_table(one) for one in models]
     if isinstance(deployments := prepared.get("deployment"), list):
@@ -97,9 +116,8 @@ def _model_table(given: Any) -> Any:
     if isinstance(given, str):
         name, separator, source = given.partition("=")
         return {"name": name, "source": source if separator else name}
-    known = {field.name for field in dataclasses.fields(ModelSpec)}
-    if isinstance(given, dict) and (unknown := set(given) - known):
-        raise SettingsError(f"[[model]] has no key '{sorted(unknown)[0]}'; it has {', '.join(sorted(known))}.")
+    if isinstance(given, dict) and (unknown := set(given) - MODEL_KEYS):
+        raise SettingsError(f"[[model]] has no key '{sorted(unknown)[0]}'; it has {', '.join(sorted(MODEL_KEYS))}.")
     return given
 
 
@@ -126,17 +144,50 @@ def _convert(values: Mapping[str, Any], origin: str) -> Settings:
 
 def _complete(settings: Settings) -> Settings:
     """Fill in what follows from other settings, hash the keys, and refuse what contradicts itself."""
-    for key in settings.api_key:
-        _check_secret(key, "api_key")
-    digests = tuple(digest.lower() for digest in settings.api_key_sha256) + tuple(
-        hash_secret(key) for key in settings.api_key
+    settings = msgspec.structs.replace(
+        settings,
+        api_key=(),
+        api_key_sha256=_digests(settings.api_key, settings.api_key_sha256, "api_key"),
+        admin_key=(),
+        admin_key_sha256=_digests(settings.admin_key, settings.admin_key_sha256, "admin_key"),
+        access_keys=(),
+        access_key=(*settings.access_key, *map(_access_key, settings.access_keys)),
+        model=_models(settings),
     )
-    settings = msgspec.structs.replace(settings, api_key=(), api_key_sha256=digests, model=_models(settings))
-    if not all(_DIGEST.fullmatch(digest) for digest in digests):
-        raise SettingsError("api_key_sha256 must be 64 hexadecimal digits: the SHA-256 of the key.")
+    for secret in settings.master_key:
+        _check_secret(secret, "master_key")
+    _check_access_keys(settings.access_key)
     _check_names(settings)
     _check_amounts(settings)
     return settings
+
+
+def _digests(keys: Sequence[str], digests: Sequence[str], name: str) -> tuple[str, ...]:
+    """The SHA-256 of all keys: of those given as they are, and of those given by it."""
+    for key in keys:
+        _check_secret(key, name)
+    found = (*(digest.lower() for digest in digests), *map(hash_secret, keys))
+    if not all(_DIGEST.fullmatch(digest) for digest in found):
+        raise SettingsError(f"{name}_sha256 must be 64 hexadecimal digits: the SHA-256 of the key.")
+    return found
+
+
+def _access_key(given: str) -> AccessKey:
+    name, separator, secret = given.partition(":")
+    if not separator:
+        raise SettingsError("access_keys must read ID:SECRET, several with commas between them.")
+    return AccessKey(name, secret)
+
+
+def _check_access_keys(keys: Sequence[AccessKey]) -> None:
+    """Refuse an id given twice, and what no signature can carry."""
+    names = [key.id for key in keys]
+    if wrong := next((name for name in names if names.count(name) > 1 or not _KEY_ID.fullmatch(name)), None):
+        raise SettingsError(
+            f"The access key '{wrong}' is given twice, or its id holds other characters than A-Z a-z 0-9 . _ -"
+        )
+    for key in keys:
+        _check_secret(key.secret, f"The secret of the access key '{key.id}'")
 
 
 def _models(settings: Settings) -> tuple[ModelSpec, ...]:
@@ -179,6 +230,9 @@ def _check_names(settings: Settings) -> None:
                     f"The model name '{name}' is empty or given twice: every name and alias must be unique."
                 )
             names.add(name)
+    for instance in settings.instance:
+        if not _KEY_ID.fullmatch(instance.id):
+            raise SettingsError(f"The instance id '{instance.id}' holds other characters than A-Z a-z 0-9 . _ -")
     ids: set[str] = set()
     for deployment in settings.deployment:
         if deployment.id in ids or not re.fullmatch(r"[A-Za-z0-9._-]+", deployment.id):

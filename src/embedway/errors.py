@@ -7,14 +7,19 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
     ├── Unauthenticated           401  unauthenticated
     ├── Forbidden                 403  forbidden
     ├── ModelNotFound             404  model_not_found
+    ├── InstanceNotFound          404  instance_not_found
+    ├── JobNotFound               404  job_not_found
     ├── RouteNotFound             404  route_not_found
     ├── MethodNotAllowed          405  method_not_allowed
     ├── BodyTimeout               408  body_timeout
     ├── BodyTooLarge              413  body_too_large
     ├── UnsupportedBody           415  unsupported_body
+    ├── Conflict                  409  conflict              the name is taken
     ├── Overloaded                429  overloaded            says when to come back
     ├── ModelFailed               500  model_failed          the pass over this very item failed
+    ├── RemoteFailed              502  remote_failed         a remote model does not answer, or not what it should
     ├── Unavailable               503  unavailable           not warm yet, hung, or draining
+    │   └── StoreUnavailable      503  store_unavailable     the database cannot be reached
     ├── DeadlineExceeded          504  deadline_exceeded
     └── SetupError                 —   what stops the program from starting; never reaches the wire
         ├── SettingsError              a flag, variable or key of the configuration
@@ -71,6 +76,16 @@ class ModelNotFound(EmbedwayError):
         self.name = name
 
 
+class InstanceNotFound(EmbedwayError):
+    status = 404
+    code = "instance_not_found"
+
+
+class JobNotFound(EmbedwayError):
+    status = 404
+    code = "job_not_found"
+
+
 class RouteNotFound(EmbedwayError):
     status = 404
     code = "route_not_found"
@@ -102,6 +117,11 @@ class UnsupportedBody(EmbedwayError):
     code = "unsupported_body"
 
 
+class Conflict(EmbedwayError):
+    status = 409
+    code = "conflict"
+
+
 class Overloaded(EmbedwayError):
     """Refused before any work was done. `retry_after_s` is a whole number of seconds, at least 1."""
 
@@ -121,6 +141,19 @@ class ModelFailed(EmbedwayError):
 class Unavailable(EmbedwayError):
     status = 503
     code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The database cannot be reached, or does not answer in time; nothing was changed, or the caller must look."""
+
+    code = "store_unavailable"
+
+
+class RemoteFailed(EmbedwayError):
+    """A remote model failed, answered too late, or something that is no answer. The message names no secret."""
+
+    status = 502
+    code = "remote_failed"
 
 
 class DeadlineExceeded(EmbedwayError):

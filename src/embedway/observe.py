@@ -72,10 +72,10 @@ class Metrics:
             gauge.clear()  # of a model that has gone, or changed its precision, nothing stays
         self.models_loaded.set(sum(status.state == "ready" for status in models))
         for status in models:
-            self.queue_items.labels(status.spec.name).set(status.queued_items)
-            self.queue_tokens.labels(status.spec.name).set(status.queued_tokens)
+            self.queue_items.labels(status.spec.label).set(status.queued_items)
+            self.queue_tokens.labels(status.spec.label).set(status.queued_tokens)
             backend, dtype = (status.facts.backend, status.facts.dtype) if status.facts else ("none", "none")
-            self.ready.labels(status.spec.name, backend, dtype).set(status.ready)
+            self.ready.labels(status.spec.label, backend, dtype).set(status.ready)
         return generate_latest(self.registry)
 
 

@@ -29,8 +29,32 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_sha256: str | None = None
 
 
+class Instance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An `[[instance]]`: a namespace in which models can be registered."""
+
+    id: str
+
+
+class Permission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an access key may do, in the words of Alibaba Cloud's RAM: `*` and `?` stand for any part."""
+
+    action: tuple[str, ...] = ("*",)
+    resource: tuple[str, ...] = ("*",)
+
+
+class AccessKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An `[[access_key]]`, whose secret signs requests. It may do everything unless it has permissions."""
+
+    id: str
+    secret: str
+    permission: tuple[Permission, ...] = (Permission(),)
+
+    def __repr__(self) -> str:
+        return f"AccessKey(id={self.id!r})"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that can be set. Secrets are kept as SHA-256 only."""
+    """Everything that can be set. Keys are kept as SHA-256 only; what must be readable is no flag, which others see."""
 
     host: Annotated[
         str, Meta(description="Address to listen on. Any other than loopback needs an API key or --no-auth.")
@@ -51,6 +75,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     api_key_sha256: Annotated[
         tuple[str, ...], Meta(description="The SHA-256 of an API key, in hex, instead of the key.")
     ] = ()
+    admin_key: Annotated[
+        tuple[str, ...], Meta(description="API key that may also manage models; kept as its SHA-256 only.")
+    ] = ()
+    admin_key_sha256: Annotated[tuple[str, ...], Meta(description="The SHA-256 of such a key, in hex.")] = ()
+    access_keys: Annotated[
+        tuple[str, ...], Meta(description="Access keys that sign requests, as ID:SECRET; they may do everything.")
+    ] = ()
+    access_key: Annotated[
+        tuple[AccessKey, ...], Meta(description="Access keys with permissions; in the file only.")
+    ] = ()
+    region: Annotated[str, Meta(description="Region in the resource names of permissions.")] = "local"
+    account_id: Annotated[str, Meta(description="Account in the resource names of permissions.")] = "0"
+    database_url: Annotated[
+        str | None,
+        Meta(description="Registry and keys: sqlite:///FILE or postgresql://…; else a file in the user's data folder."),
+    ] = None
+    master_key: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Encrypts stored secrets: the first of several; all decrypt. Else a file beside the database."
+        ),
+    ] = ()
     no_auth: Annotated[bool, Meta(description="Serve anyone without a key on an address that is not loopback.")] = False
     protect_metrics: Annotated[
         bool, Meta(description="Ask for an API key on /metrics, /docs and /openapi.json too.")
@@ -60,6 +106,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(description="Model to serve: SOURCE, or NAME=SOURCE; a bundled name, hub id or folder."),
     ] = ()
     deployment: Annotated[tuple[Deployment, ...], Meta(description="Custom deployments; in the file only.")] = ()
+    instance: Annotated[
+        tuple[Instance, ...], Meta(description="Instances in which models can be registered; in the file only.")
+    ] = ()
+    probe_interval_s: Annotated[
+        float, Meta(description="Seconds after which a registered model is asked again whether it answers.", gt=0)
+    ] = 60.0
+    remote_timeout_s: Annotated[
+        float, Meta(description="Seconds in which a remote model must answer one attempt.", gt=0)
+    ] = 10.0
     stand_in: Annotated[
         bool,
         Meta(description="Let the bundled model answer all service ids for texts, for trying examples."),
@@ -129,7 +184,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def keyless(self) -> bool:
-        return not self.api_key_sha256
+        return not self.api_key_sha256 and not self.admin_key_sha256
 
     @property
     def memory_bytes(self) -> int | None:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 
 from embedway.errors import Unauthenticated
 from embedway.settings import hash_secret
-from embedway.types import Caller
-
-ANONYMOUS = Caller()
+from embedway.types import ANONYMOUS, Caller
 
 
 class Keys:

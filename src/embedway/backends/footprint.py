@@ -51,7 +51,7 @@ class _Tensor:
 
 def estimate(spec: ModelSpec) -> Need:
     """What the model will need. Fetches it where it is not on this machine; raises `SetupError` as opening it does."""
-    if spec.source.partition(":")[0] == "fake":
+    if spec.remote is not None or spec.source.partition(":")[0] == "fake":
         return Need(0, 0)
     files = find_model(spec.source, spec.revision)
     backend = choose_backend(spec)

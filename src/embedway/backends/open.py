@@ -40,6 +40,10 @@ def check_service_names(spec: ModelSpec, facts: Facts) -> None:
 
 
 def _open(spec: ModelSpec, threads: int) -> Backend:
+    if spec.remote is not None:
+        from embedway.backends.remote import RemoteBackend
+
+        return RemoteBackend(spec)
     if spec.source.partition(":")[0] == "fake":
         from embedway.backends.fake import FakeBackend
 

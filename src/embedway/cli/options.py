@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from embedway.configuration import load_settings
+from embedway.configuration import NO_FLAGS, load_settings
 from embedway.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-IN_FILE_ONLY = ("deployment",)
 ENGINE = (
     "model",
     "dtype",
@@ -34,7 +33,7 @@ ENGINE = (
 def settings_flags(names: Iterable[str] | None = None) -> Callable[[F], F]:
     """Add `--config` and a flag for each field (all by default). A flag that is not given stays out of the merge."""
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
-    chosen = [name for name in fields if name not in IN_FILE_ONLY] if names is None else list(names)
+    chosen = [name for name in fields if name not in NO_FLAGS] if names is None else list(names)
 
     def decorate(command: F) -> F:
         for name in reversed(chosen):

@@ -207,7 +207,8 @@ class Batcher:
 
     def _enqueue(self, call: EmbedCall, ticket: Ticket, features: Sequence[Features], arrived_s: float) -> None:
         waiting = [
-            Waiting(ticket, index, one, arrived_s, call.flow, call.priority) for index, one in enumerate(features)
+            Waiting(ticket, index, one, arrived_s, call.caller.flow, call.priority)
+            for index, one in enumerate(features)
         ]
         with self._device.lock:
             if self._queue and self._queue[-1].urgency_s > waiting[0].urgency_s:

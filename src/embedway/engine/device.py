@@ -61,6 +61,11 @@ class Device:
         return self._thread is None or not self._thread.is_alive()
 
     @property
+    def unused(self) -> bool:
+        """Whether no model is on it."""
+        return not self._lanes
+
+    @property
     def alive(self) -> bool:
         """Whether the thread itself runs and answers: not the process, not the configuration."""
         return self._thread is not None and self._thread.is_alive() and not self.hung

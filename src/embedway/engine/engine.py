@@ -26,12 +26,16 @@ from embedway.errors import DeadlineExceeded, EmbedwayError, InvalidInput
 from embedway.models.services import SERVICES
 from embedway.observe import Metrics
 from embedway.types import (
+    ANONYMOUS,
+    Caller,
     EmbedCall,
     EmbedResult,
     Facts,
+    Features,
     ModelSpec,
     ModelStatus,
     Output,
+    Outputs,
     Text,
     Token,
     Usage,
@@ -59,22 +63,29 @@ class Engine(Protocol):
     async def reconcile(self, wanted: Sequence[ModelSpec], drain: bool = False) -> Changes:
         """Make the models those of `wanted`. Raises `SettingsError` where two of them share a name."""
 
-    def models(self) -> Sequence[ModelStatus]:
-        """Every model, in the order of the configuration."""
+    def register(self, wanted: Sequence[ModelSpec]) -> None:
+        """Make the registered models those of `wanted`; see `engine.life.Life.register`."""
 
-    def find(self, name: str) -> ModelStatus:
-        """The model behind a name or alias. Raises `ModelNotFound`."""
+    def models(self, caller: Caller | None = None) -> Sequence[ModelStatus]:
+        """Every model, in the order of the configuration; or those that the caller can name."""
+
+    def find(self, name: str, caller: Caller = ANONYMOUS) -> ModelStatus:
+        """The model that a name or alias means to the caller. Raises `ModelNotFound`."""
 
     async def embed(self, call: EmbedCall) -> EmbedResult:
         """Raises `ModelNotFound`, `InvalidInput`, `Overloaded`, `Unavailable`, `ModelFailed`, `DeadlineExceeded`."""
 
-    async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
+    async def spell(self, model: str, ids: Sequence[int], caller: Caller = ANONYMOUS) -> Sequence[str]:
         """Tokens of a model's vocabulary as text. Raises as `tokenize` does."""
 
-    async def tokenize(self, model: str, texts: Sequence[Text], special: bool = True) -> Sequence[Sequence[Token]]:
+    async def tokenize(
+        self, model: str, texts: Sequence[Text], special: bool = True, caller: Caller = ANONYMOUS
+    ) -> Sequence[Sequence[Token]]:
         """All tokens of each text, uncut. Raises `ModelNotFound`, `InvalidInput`, `Unavailable`."""
 
-    async def decode(self, model: str, ids: Sequence[Sequence[int]], skip_special: bool = True) -> Sequence[str]:
+    async def decode(
+        self, model: str, ids: Sequence[Sequence[int]], skip_special: bool = True, caller: Caller = ANONYMOUS
+    ) -> Sequence[str]:
         """The text of each list of tokens. Raises as `tokenize` does."""
 
 
@@ -134,48 +145,57 @@ class LocalEngine:
     async def reconcile(self, wanted: Sequence[ModelSpec], drain: bool = False) -> Changes:
         return await self._life.reconcile(wanted, drain)
 
-    def models(self) -> Sequence[ModelStatus]:
-        return [self._status(entry) for entry in self._shelf.entries]
+    def register(self, wanted: Sequence[ModelSpec]) -> None:
+        self._life.register(wanted)
 
-    def find(self, name: str) -> ModelStatus:
-        return self._status(self._shelf.find(name))
+    def models(self, caller: Caller | None = None) -> Sequence[ModelStatus]:
+        return [self._status(entry) for entry in self._shelf.seen(caller)]
+
+    def find(self, name: str, caller: Caller = ANONYMOUS) -> ModelStatus:
+        return self._status(self._shelf.find(name, caller.namespace))
 
     async def embed(self, call: EmbedCall) -> EmbedResult:
-        entry = self._shelf.find(call.model)
+        entry = self._shelf.find(call.model, call.caller.namespace)
         name, stand_in = entry.spec.name, entry.spec.stand_in and call.model in SERVICES
         try:
             if entry.facts:  # what cannot be answered loads no idle model
                 check_call(entry.facts, call)
             answer, facts, dimensions = await self._within_deadline(entry, call)
         except EmbedwayError as error:
-            self._metrics.rejections.labels(name, error.code).inc()
+            self._metrics.rejections.labels(entry.spec.label, error.code).inc()
             raise
         outputs = answer.outputs if dimensions is None else [shortened(one, dimensions) for one in answer.outputs]
         sparse = any(Output.SPARSE in item.outputs for item in call.items)
         return EmbedResult(
             model=name,
             outputs=outputs,
-            usage=self._count(name, call, answer),
+            usage=self._count(entry.spec.label, call, answer),
             timings=answer.timings,
             stand_in=stand_in,
             lexical=sparse and not facts.sparse_head,
             facts=facts,
         )
 
-    async def spell(self, model: str, ids: Sequence[int]) -> Sequence[str]:
-        return await self._look_up(model, lambda vocabulary: vocabulary.spell(ids))
+    async def spell(self, model: str, ids: Sequence[int], caller: Caller = ANONYMOUS) -> Sequence[str]:
+        return await self._look_up(model, caller, lambda vocabulary: vocabulary.spell(ids))
 
-    async def tokenize(self, model: str, texts: Sequence[Text], special: bool = True) -> Sequence[Sequence[Token]]:
-        return await self._look_up(model, lambda vocabulary: each(texts, lambda one: vocabulary.tokenize(one, special)))
-
-    async def decode(self, model: str, ids: Sequence[Sequence[int]], skip_special: bool = True) -> Sequence[str]:
+    async def tokenize(
+        self, model: str, texts: Sequence[Text], special: bool = True, caller: Caller = ANONYMOUS
+    ) -> Sequence[Sequence[Token]]:
         return await self._look_up(
-            model, lambda vocabulary: each(ids, lambda one: vocabulary.decode(one, skip_special))
+            model, caller, lambda vocabulary: each(texts, lambda one: vocabulary.tokenize(one, special))
         )
 
-    async def _look_up(self, model: str, work: Callable[[Vocabulary], T]) -> T:
+    async def decode(
+        self, model: str, ids: Sequence[Sequence[int]], skip_special: bool = True, caller: Caller = ANONYMOUS
+    ) -> Sequence[str]:
+        return await self._look_up(
+            model, caller, lambda vocabulary: each(ids, lambda one: vocabulary.decode(one, skip_special))
+        )
+
+    async def _look_up(self, model: str, caller: Caller, work: Callable[[Vocabulary], T]) -> T:
         """Work with a model's vocabulary, on a reader's thread."""
-        entry = self._shelf.find(model)
+        entry = self._shelf.find(model, caller.namespace)
         loaded = await self._life.claim(entry, 0)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, work, loaded.backend.vocabulary)
@@ -186,7 +206,8 @@ class LocalEngine:
         """On a thread: open, and close again where the first passes fail."""
         backend = self._opener(spec, self._limits.threads)
         try:
-            warm(backend)
+            if spec.remote is None:  # what is behind a URL is asked for callers only
+                warm(backend)
         except BaseException:
             backend.close()
             raise
@@ -213,7 +234,7 @@ class LocalEngine:
 
     def _count(self, name: str, call: EmbedCall, answer: Answer) -> Usage:
         usage = Usage(
-            tokens=sum(features.cost for features in answer.features),
+            tokens=sum(consumed(*one) for one in zip(answer.features, answer.outputs, strict=True)),
             cut=sum(features.cut for features in answer.features),
             characters=sum(item.characters for item in call.items),
         )
@@ -254,3 +275,8 @@ def each(given: Sequence[S], work: Callable[[S], T]) -> Sequence[T]:
         except InvalidInput as error:
             raise InvalidInput(error.message, item=index) from error
     return done
+
+
+def consumed(features: Features, outputs: Outputs) -> int:
+    """Tokens that an item took: as a remote model counted them, or as they were prepared."""
+    return features.cost if outputs.used_tokens is None else outputs.used_tokens

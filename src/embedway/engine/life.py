@@ -14,11 +14,12 @@ from typing import Literal
 
 from embedway.backends.footprint import Need
 from embedway.backends.open import check_service_names
+from embedway.backends.remote import remote_facts
 from embedway.engine.changes import Changes, as_setup, said_of, shown
 from embedway.engine.entry import Entry, Loaded, reopens
 from embedway.engine.memory import Memory, Reservation
 from embedway.engine.opening import Opening
-from embedway.engine.shelf import Shelf, check_names
+from embedway.engine.shelf import Shelf, check_names, names_of
 from embedway.engine.work import Works
 from embedway.errors import ModelNotFound, NoRoom, Overloaded, SetupError, Unavailable
 from embedway.observe import Metrics
@@ -141,10 +142,11 @@ class Life:
         async with self._reconciling:
             changes = Changes()
             entries = [self._shelf.named(spec.name) or Entry(spec) for spec in wanted]
-            gone = [entry for entry in self._shelf.entries if entry not in entries]
+            registered = [entry for entry in self._shelf.entries if entry.spec.namespace]
+            gone = [entry for entry in self._shelf.entries if not entry.spec.namespace and entry not in entries]
             for entry, spec in zip(entries, wanted, strict=True):
                 entry.wanted = spec
-            self._shelf.arrange(entries)
+            self._shelf.arrange([*entries, *registered])
             for entry in gone:
                 await self._works.do(entry, partial(self._go, entry))
                 changes.unloaded.append(entry.spec.name)
@@ -155,6 +157,27 @@ class Life:
                 for entry in entries:
                     entry.wanted = None
             return changes
+
+    def register(self, wanted: Sequence[ModelSpec]) -> None:
+        """Make the models of all namespaces those of `wanted`, at once: they are remote, and opened by the first call.
+
+        A copy that is replaced or gone answers what it has and is closed. Raises `SettingsError` where two of `wanted`
+        share a name.
+        """
+        check_names(wanted)
+        local = [entry for entry in self._shelf.entries if not entry.spec.namespace]
+        former = {names_of(entry.spec)[0]: entry for entry in self._shelf.entries if entry.spec.namespace}
+        entries = []
+        for spec in wanted:
+            entry = former.get(names_of(spec)[0])
+            if entry is None or entry.spec != spec:
+                entry = Entry(spec, state="idle", reason="no call has opened it yet", facts=remote_facts(spec))
+            entries.append(entry)
+        self._shelf.arrange([*local, *entries])
+        kept = set(map(id, entries))
+        for entry in former.values():
+            if id(entry) not in kept and (entry.loaded or entry.work):
+                self._works.later(entry, partial(self._go, entry))
 
     async def stop(self) -> None:
         """Cancel what is being done, and do nothing more. What was loaded is left to `Opening.stop`."""
@@ -278,13 +301,13 @@ class Life:
             await self._close(entry, loaded, cause)
 
     async def _close(self, entry: Entry, loaded: Loaded, cause: Cause) -> None:
-        self._metrics.unloads.labels(entry.spec.name, cause).inc()
+        self._metrics.unloads.labels(entry.spec.label, cause).inc()
         task = asyncio.create_task(self._opening.close(loaded), name=f"close {entry.spec.name}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         del loaded
         await asyncio.shield(task)
-        log.info("A copy of the model '%s' was unloaded (%s).", entry.spec.name, cause)
+        log.info("A copy of the model '%s' was unloaded (%s).", entry.spec.label, cause)
 
     def _fail(self, entry: Entry, spec: ModelSpec, error: Exception) -> None:
         entry.failure, entry.retry_s = error, time.monotonic() + RETRY_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from embedway.backends.base import Backend
+from embedway.backends.remote import REMOTE_DEVICE
 from embedway.engine.batcher import Batcher, Limits
 from embedway.engine.device import STOP_S, Device
 from embedway.engine.entry import Loaded
@@ -72,11 +74,11 @@ class Opening:
             raise
         reservation.settle()
         device = self._device(backend.facts.device)
-        batcher = Batcher(spec.name, backend, device, self._readers, self._limits, self._metrics)
+        batcher = Batcher(spec.label, backend, device, self._readers, self._limits, self._metrics)
         loaded = Loaded(backend, batcher, device, reservation)
         self.all.add(loaded)
         device.add(batcher)
-        self._report(spec.name, backend, time.monotonic() - started_s)
+        self._report(spec.label, backend, time.monotonic() - started_s)
         return loaded
 
     async def close(self, loaded: Loaded) -> None:
@@ -92,6 +94,7 @@ class Opening:
             self.all.discard(loaded)
             await asyncio.shield(self._on_thread(loaded.close))
             loaded.reservation.release()
+            await self._let_go(loaded.device)
 
     async def stop(self) -> None:
         """End the devices, then close every copy whose device has ended.
@@ -127,9 +130,17 @@ class Opening:
     def _device(self, name: str) -> Device:
         """The device of that name, started with its first model."""
         if name not in self._devices:
-            self._devices[name] = Device(name, self._hang_s, self._on_hang, self._metrics)
+            # what waits for another machine hangs in no native code, and its backend bounds the waiting
+            hang_s = math.inf if name.startswith(REMOTE_DEVICE) else self._hang_s
+            self._devices[name] = Device(name, hang_s, self._on_hang, self._metrics)
             self._devices[name].start()
         return self._devices[name]
+
+    async def _let_go(self, device: Device) -> None:
+        """End the thread of a remote model's device with its last copy: every model has its own."""
+        if device.name.startswith(REMOTE_DEVICE) and device.unused and self._devices.get(device.name) is device:
+            del self._devices[device.name]
+            await device.stop()
 
 
 def _discard(reservation: Reservation, opening: asyncio.Future[Backend]) -> None:

@@ -42,7 +42,7 @@ async def rank(engine: Engine, call: RankCall) -> RankResult:
     cosine of two vectors, where what is below 0 counts as 0. Raises what `Engine.embed` raises, and `InvalidInput` for
     a model that can rank nothing.
     """
-    ranker = choose_ranker(_facts(engine, call.model))
+    ranker = choose_ranker(_facts(engine, call))
     scores, result = await _RANKERS[ranker](engine, call)
     if not call.raw:
         scores = activate(scores, "sigmoid") if ranker == "cross-encoder" else np.clip(scores, 0.0, 1.0)
@@ -62,8 +62,8 @@ def choose_ranker(facts: Facts) -> Ranker:
     raise InvalidInput("This model classifies texts; it ranks nothing: choose a reranker or an embedder.", "$.model")
 
 
-def _facts(engine: Engine, model: str) -> Facts:
-    status = engine.find(model)
+def _facts(engine: Engine, call: RankCall) -> Facts:
+    status = engine.find(call.model, call.caller)
     if status.facts is None:
         raise Unavailable(f"The model '{status.spec.name}' is not ready ({status.reason}): try again soon.")
     return status.facts
@@ -97,7 +97,7 @@ async def _read_query(engine: Engine, call: RankCall, output: Output) -> EmbedRe
 
 
 def _embed(call: RankCall, items: Sequence[Item]) -> EmbedCall:
-    return EmbedCall(call.model, items, flow=call.flow, priority=call.priority, deadline_s=call.deadline_s)
+    return EmbedCall(call.model, items, caller=call.caller, priority=call.priority, deadline_s=call.deadline_s)
 
 
 def _scores(result: EmbedResult) -> Floats:

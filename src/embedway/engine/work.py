@@ -33,6 +33,12 @@ class Works:
                 raise _stopped() from None
             raise
 
+    def later(self, entry: Entry, work: Work) -> None:
+        """Do it after what is being done to the entry now; nobody waits for it."""
+        task = asyncio.create_task(self.do(entry, work), name=f"later on {entry.spec.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+
     def begin(self, entry: Entry, work: Work) -> asyncio.Task[None]:
         """Begin it on an entry to which nothing is being done. Raises `Unavailable` at the end of the server."""
         if self.stopping:
@@ -71,6 +77,11 @@ class Works:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     def _look(self, entry: Entry) -> None:
         del self._timers[entry]

@@ -87,7 +87,7 @@ class Predict:
             model=deployment.model,
             items=read_items(body.input, body.input_type, MAX_INPUTS),
             dimensions=self._dimensions(exchange, deployment, body.dimension),
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self._engine.embed(call)
@@ -101,11 +101,13 @@ class Predict:
         if not 1 <= len(body.data or ()) <= MAX_INPUTS:
             raise InvalidInput(f"data must hold 1 to {MAX_INPUTS} texts or images.", "$.data")
         elements = [Element(text=one) if body.type == "text" else Element(image=one) for one in body.data or ()]
-        check_images(self._engine.find(deployment.model).facts, find_images(elements, "$.data"), "$.data")
+        check_images(
+            self._engine.find(deployment.model, exchange.caller).facts, find_images(elements, "$.data"), "$.data"
+        )
         call = EmbedCall(
             model=deployment.model,
             items=await read_elements(self._pictures, elements, "$.data"),
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self._engine.embed(call)
@@ -137,7 +139,7 @@ class Predict:
         """What the document says of `dimension`: it takes effect only on a customised model, and cannot exceed the
         base.
         """
-        facts = self._engine.find(deployment.model).facts
+        facts = self._engine.find(deployment.model, exchange.caller).facts
         if dimension is None or facts is None:
             return None
         if not 1 <= dimension <= facts.dimensions:

@@ -119,13 +119,15 @@ class Embed:
         """The engine's answer. Raises `InvalidInput` in the body's own names."""
         if images := find_images(body):  # none is fetched for nothing
             asked = choose_model(self._engine, body.model, "embedding")
-            check_images(self._engine.find(asked).facts, images, "$.images" if body.images else "$.inputs")
+            check_images(
+                self._engine.find(asked, exchange.caller).facts, images, "$.images" if body.images else "$.inputs"
+            )
         name, items = await read_items(self._pictures, body)
         call = EmbedCall(
             model=choose_model(self._engine, body.model, "embedding"),
             items=[_cut(item, body.truncate) for item in items],
             dimensions=body.output_dimension,
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             priority=Priority.BULK if (body.priority or 0) > 0 else Priority.INTERACTIVE,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )

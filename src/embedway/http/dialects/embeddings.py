@@ -117,15 +117,15 @@ class Embeddings:
         given = _of_modality(body)
         if images := find_images(given):  # none is fetched for nothing
             asked = choose_model(self._engine, body.model, "embedding")
-            check_images(self._engine.find(asked).facts, images, "$.input")
+            check_images(self._engine.find(asked, exchange.caller).facts, images, "$.input")
         items = await read_inputs(self._pictures, given, _role(body), max_inputs)
         model = choose_model(self._engine, body.model, "embedding")
-        check_outputs(self._engine.find(model).facts, outputs)
+        check_outputs(self._engine.find(model, exchange.caller).facts, outputs)
         return EmbedCall(
             model=model,
             items=[_controlled(item, body, outputs) for item in items],
             dimensions=body.dimensions or None,
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
 

@@ -128,7 +128,7 @@ class Classify:
         call = EmbedCall(
             model=model,
             items=[Text(text, outputs=Output.SCORES) for text in texts],
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result, found = await classify(self._engine, call, body.raw_scores or False)

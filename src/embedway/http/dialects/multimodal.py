@@ -80,12 +80,14 @@ class MultimodalEmbedding:
         service_id = read_service(exchange, self._engine)
         if not 1 <= len(body.input) <= MAX_INPUTS:
             raise InvalidInput(f"input must hold 1 to {MAX_INPUTS} elements, not {len(body.input)}.", "$.input")
-        check_images(self._engine.find(service_id).facts, find_images(body.input, "$.input"), "$.input")
+        check_images(
+            self._engine.find(service_id, exchange.caller).facts, find_images(body.input, "$.input"), "$.input"
+        )
         items = await read_elements(self._pictures, body.input, "$.input")
         call = EmbedCall(
             model=service_id,
             items=items,
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self._engine.embed(call)
@@ -107,13 +109,13 @@ class MultimodalRanker:
         if not 1 <= len(body.docs) <= MAX_RANKED:
             raise InvalidInput(f"docs must hold 1 to {MAX_RANKED} elements, not {len(body.docs)}.", "$.docs")
         images = {**find_images(body.docs, "$.docs"), "$.query.image": body.query.image or ""}
-        check_images(self._engine.find(service_id).facts, images, "$.docs", MAX_RANKED + 1)
+        check_images(self._engine.find(service_id, exchange.caller).facts, images, "$.docs", MAX_RANKED + 1)
         documents = await read_elements(self._pictures, body.docs, "$.docs")
         query = await read_element(self._pictures, body.query, "$.query", "query")
         call = EmbedCall(
             model=service_id,
             items=[*documents, query],
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self._engine.embed(call)

@@ -108,13 +108,15 @@ class Models:
 
     async def list(self, exchange: Exchange, body: None) -> bytes:
         rows = [
-            _row(name, status) for status in self._engine.models() for name in (status.spec.name, *status.spec.aliases)
+            _row(name, status)
+            for status in self._engine.models(exchange.caller)
+            for name in (status.spec.name, *status.spec.aliases)
         ]
         return msgspec.json.encode(ModelList(rows))
 
     async def get(self, exchange: Exchange, body: None) -> bytes:
         name = exchange.request.path_params["model"].removesuffix("/")
-        return msgspec.json.encode(_row(name, self._engine.find(name)))
+        return msgspec.json.encode(_row(name, self._engine.find(name, exchange.caller)))
 
 
 def read_texts(given: str | Sequence[str | int | Sequence[int]], max_inputs: int) -> Sequence[str]:

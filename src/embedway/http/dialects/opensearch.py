@@ -118,7 +118,7 @@ class TextEmbedding:
         call = EmbedCall(
             model=service_id,
             items=read_items(body.input, body.input_type, MAX_INPUTS),
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self._engine.embed(call)
@@ -144,7 +144,7 @@ class CompatibleEmbeddings:
 def read_service(exchange: Exchange, engine: Engine) -> str:
     """The service id of the path; the vendor's own samples put a slash behind some. Raises `ModelNotFound`."""
     service_id: str = exchange.request.path_params["service_id"].removesuffix("/")
-    engine.find(service_id)
+    engine.find(service_id, exchange.caller)
     return service_id
 
 

@@ -45,7 +45,7 @@ class Ranking:
             top_n=top_n or None,
             raw=raw or False,
             instruction=instruction,
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             priority=priority,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
@@ -62,13 +62,13 @@ def check_count(documents: Sequence[object], field: str) -> None:
 
 
 def choose_model(engine: Engine, name: str | None, task: Task) -> str:
-    """The model that is asked for. Without a name: the only one for the task, else the only one there is.
+    """The model that is asked for. Without a name: the configuration's only one for the task, else its only one.
 
     Raises `InvalidInput` where that does not decide.
     """
     if name and name != UNSPECIFIED_MODEL:
         return name
-    models = engine.models()
+    models = [one for one in engine.models() if not one.spec.namespace]
     able = [one for one in models if one.facts is not None and task in one.facts.tasks] or models
     if len(able) != 1:
         raise InvalidInput("model is needed: this server has several, see GET /v1/models.", "$.model")

@@ -16,7 +16,7 @@ from embedway.errors import InvalidInput
 from embedway.http.dialects.opensearch import MAX_INPUTS, TokenCount, enclose, read_items, read_service
 from embedway.http.dialects.ranking import Ranking, check_count
 from embedway.http.exchange import Exchange
-from embedway.types import EmbedCall, EmbedResult, Output, Sparse
+from embedway.types import Caller, EmbedCall, EmbedResult, Output, Sparse
 
 
 class SparseBody(msgspec.Struct):
@@ -88,12 +88,12 @@ class SparseEmbedding:
         call = EmbedCall(
             model=service_id,
             items=[dataclasses.replace(text, outputs=Output.SPARSE) for text in texts],
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self._engine.embed(call)
         exchange.note(result)
-        spelled = await self._spell(service_id, result) if body.return_token else {}
+        spelled = await self._spell(service_id, result, exchange.caller) if body.return_token else {}
         rows = [
             {"index": index, "embedding": terms(outputs.sparse, spelled)}
             for index, outputs in enumerate(result.outputs)
@@ -101,9 +101,9 @@ class SparseEmbedding:
         ]
         return enclose(exchange, {"token_count": result.usage.tokens}, {"sparse_embeddings": rows})
 
-    async def _spell(self, model: str, result: EmbedResult) -> Mapping[int, str]:
+    async def _spell(self, model: str, result: EmbedResult, caller: Caller) -> Mapping[int, str]:
         ids = sorted({number for one in result.outputs if one.sparse for number in one.sparse.ids.tolist()})
-        return dict(zip(ids, await self._engine.spell(model, ids), strict=True))
+        return dict(zip(ids, await self._engine.spell(model, ids, caller), strict=True))
 
 
 class Ranker:

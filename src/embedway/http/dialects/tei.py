@@ -133,7 +133,7 @@ class Predict:
         call = EmbedCall(
             model=model,
             items=items,
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result, found = await classify(self._engine, call, body.raw_scores or False)

@@ -71,7 +71,7 @@ class Asking:
             model=choose_model(self.engine, body.model, "embedding"),
             items=read_texts(body, output),
             dimensions=dimensions or None,
-            flow=exchange.caller.flow,
+            caller=exchange.caller,
             deadline_s=exchange.deadline_s(self._timeout_s),
         )
         result = await self.engine.embed(call)

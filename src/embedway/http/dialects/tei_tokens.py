@@ -100,7 +100,7 @@ class Tokenize:
         check_characters(texts)
         items = [Text(check_text(text, index), prompt_name=body.prompt_name) for index, text in enumerate(texts)]
         model = choose_model(self._engine, body.model, "embedding")
-        found = await self._engine.tokenize(model, items, body.add_special_tokens is not False)
+        found = await self._engine.tokenize(model, items, body.add_special_tokens is not False, exchange.caller)
         return msgspec.json.encode(
             [[TokenRow(one.id, one.text, one.special, one.start, one.stop) for one in tokens] for tokens in found]
         )
@@ -123,7 +123,8 @@ class Decode:
         check_batch(several, "ids")
         check_tokens(sum(map(len, several)))
         model = choose_model(self._engine, body.model, "embedding")
-        return msgspec.json.encode(await self._engine.decode(model, several, body.skip_special_tokens is not False))
+        texts = await self._engine.decode(model, several, body.skip_special_tokens is not False, exchange.caller)
+        return msgspec.json.encode(texts)
 
 
 class Info:
@@ -137,7 +138,7 @@ class Info:
 
     async def __call__(self, exchange: Exchange, body: None) -> bytes:
         name = choose_model(self._engine, exchange.request.query_params.get("model"), "embedding")
-        status = self._engine.find(name)
+        status = self._engine.find(name, exchange.caller)
         if status.facts is None:
             raise Unavailable(f"The model '{name}' is not ready ({status.reason}): try again soon.")
         return msgspec.json.encode(self._describe(status, status.facts))

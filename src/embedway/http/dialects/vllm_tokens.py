@@ -46,8 +46,8 @@ class Tokenize:
         check_characters([body.prompt])
         model = choose_model(self._engine, body.model, "embedding")
         special = body.add_special_tokens is not False
-        (tokens,) = await self._engine.tokenize(model, [Text(body.prompt, prompt="")], special)
-        facts = self._engine.find(model).facts
+        (tokens,) = await self._engine.tokenize(model, [Text(body.prompt, prompt="")], special, exchange.caller)
+        facts = self._engine.find(model, exchange.caller).facts
         ids = [token.id for token in tokens]
         strings = [token.text for token in tokens] if body.return_token_strs else None
         return msgspec.json.encode(TokenizeReply(len(ids), facts.max_tokens if facts else 0, ids, strings))
@@ -62,5 +62,5 @@ class Detokenize:
     async def __call__(self, exchange: Exchange, body: DetokenizeBody) -> bytes:
         check_tokens(len(body.tokens))
         model = choose_model(self._engine, body.model, "embedding")
-        (text,) = await self._engine.decode(model, [body.tokens], skip_special=False)
+        (text,) = await self._engine.decode(model, [body.tokens], False, exchange.caller)
         return msgspec.json.encode(DetokenizeReply(text))
