@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
@@ -17,6 +18,8 @@ from embedway.engine.fair import PRICE, Tag, Tags, Turns
 from embedway.errors import Overloaded
 from embedway.observe import Metrics
 from embedway.types import Caller, EmbedCall, ModelSpec, Priority, Text
+
+from .test_engine import Recording
 
 costs = st.integers(1, 500)
 LIMITS = EngineLimits(batch=Budget(256, 16), queue_tokens=1000, hang_s=5.0, drain_s=5.0, threads=2)
@@ -172,6 +175,31 @@ def test_all_callers_together_are_bounded() -> None:
             refused = [one for one in answers if isinstance(one, Overloaded)]
             assert 0 < len(refused) < len(answers)
             await busy
+        finally:
+            await engine.stop()
+
+    run(scenario())
+
+
+def test_a_light_caller_is_not_made_to_wait_for_a_full_batch() -> None:
+    """Before another's long line its item goes in half a batch; the line itself fills whole ones."""
+
+    async def scenario() -> None:
+        recording = Recording()
+        limits = dataclasses.replace(LIMITS, queue_tokens=100_000)
+        engine = LocalEngine([ModelSpec("m", "fake:8")], limits, Metrics(), opener=recording)
+        await engine.start()
+        try:
+            busy = asyncio.create_task(engine.embed(call("bulk", "!sleep:0.2")))
+            await asyncio.sleep(0.05)
+            bulk = asyncio.create_task(engine.embed(call("bulk", *["b" * 30] * 60)))
+            await asyncio.sleep(0.05)
+            await engine.embed(call("other", "q" * 30))
+            await asyncio.gather(busy, bulk)
+            tokens = [sum(map(len, batch)) for batch in recording.backend.batches[4:]]  # the first warm it, and sleep
+            assert max(tokens) > LIMITS.batch.tokens / 2
+            own = next(batch for batch in recording.backend.batches if "q" * 30 in batch)
+            assert sum(map(len, own)) <= LIMITS.batch.tokens / 2
         finally:
             await engine.stop()
 

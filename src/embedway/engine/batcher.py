@@ -32,6 +32,8 @@ IMAGES_TOGETHER = 4
 """The same where images are among them, which take a thousand times as long."""
 FLOWS = 4
 """How many callers may fill their part of a queue before there is no room for anyone."""
+LONG_LINE, LIGHT = 2, 8
+"""A line is long from so many full batches on; a caller who has at most this part of it is a light one."""
 CHARACTERS_PER_TOKEN = 3
 """For the reservation before the tokens are counted; low, so that a reservation is rather too large."""
 
@@ -123,7 +125,7 @@ class Batcher:
     def _take(self) -> Sequence[Waiting]:
         with self._device.lock:
             queue = [waiting for waiting in self._queue if not waiting.ticket.left]
-            chosen = take(queue, self.limits.budget)
+            chosen = take(queue, self._budget(queue))
             batch = [queue[index] for index in chosen]
             taken = set(chosen)
             self._queue = [waiting for index, waiting in enumerate(queue) if index not in taken]
@@ -132,6 +134,17 @@ class Batcher:
             if not self._queue:
                 self._tags.rest()
             return batch
+
+    def _budget(self, queue: Sequence[Waiting]) -> Budget:
+        """What the next batch may hold: half where a caller with little to ask comes before another's long line, so
+        that the answer does not wait for a full batch more.
+        """
+        whole = self.limits.budget
+        if not queue or self.queued_tokens < LONG_LINE * whole.tokens:
+            return whole
+        next_flows = {waiting.flow for waiting in queue[:LIGHT]}
+        light = any(self._flow_tokens[flow] * LIGHT <= self.queued_tokens for flow in next_flows)
+        return Budget(max(1, whole.tokens // 2), whole.items) if light else whole
 
     def _run(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One outcome for each item. A batch that fails is halved until only the guilty item is left."""
@@ -230,7 +243,7 @@ class Batcher:
         with self._device.lock:
             for index, one in enumerate(features):
                 tag = self._tags.stamp(flow, priority, one.cost)
-                self._queue.append(Waiting(ticket, index, one, arrived_s, tag))
+                self._queue.append(Waiting(ticket, index, one, arrived_s, flow, tag))
             self._queue.sort(key=_tag)  # two sorted runs are merged; equal tags keep their order
             self._device.lock.notify()
 

@@ -54,6 +54,7 @@ class Waiting:
     index: int
     features: Features
     arrived_s: float
+    flow: str
     tag: Tag
 
     @property
