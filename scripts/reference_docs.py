@@ -563,9 +563,11 @@ def command_line_page() -> str:
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
     for name, command in cli.commands.items():
         options = [option for option in command.params if isinstance(option, click.Option)]
-        arguments = [f"[{one.human_readable_name}...]" for one in command.params if isinstance(one, click.Argument)]
+        arguments = [_argument(one) for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
+        names = {option.opts[0] for option in options}
         taken = [_flag(option) for option in options if option.opts[0] in shared]
+        beside = ", and `master_key` from the file or the variable" if "--database-url" in names else ""
         some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
@@ -575,8 +577,8 @@ def command_line_page() -> str:
                 ("option", "default", "meaning"),
                 [(_flag(option), _default(_own_default(option)), _help(option)) for option in own],
             ),
-            f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside them "
-            "is checked, and has no effect."
+            f"Of the [settings](settings.md) it takes {', '.join(taken)}{beside}; what the file or a variable sets "
+            "beside them is checked, and has no effect."
             if some
             else "It takes all [settings](settings.md).",
         ]
@@ -873,6 +875,12 @@ def _flag(option: click.Option) -> str:
         return ", ".join(f"`{name}`" for name in names)
     taken = option.metavar or {"filename": "FILE", "file": "FILE"}.get(option.type.name, _choices(option.type))
     return f"`{option.opts[0]} {taken}`" + (" …" if option.multiple else "")
+
+
+def _argument(argument: click.Argument) -> str:
+    """An argument as it is written: in brackets where it may be left out, with dots where there may be several."""
+    name = argument.human_readable_name.rstrip(".") + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def _choices(kind: Any) -> str:

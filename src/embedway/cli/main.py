@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from embedway import __version__
-from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
@@ -116,7 +116,7 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
 
 
 @cli.command()
-@settings_flags(("database_url",))
+@settings_flags(STORE)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(config: Path | None, file: Path, **flags: Any) -> None:
     """Write all that the database holds into FILE, while servers go on. The master key is not in it."""
@@ -126,7 +126,7 @@ def backup(config: Path | None, file: Path, **flags: Any) -> None:
 
 
 @cli.command()
-@settings_flags(("database_url",))
+@settings_flags(STORE)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Remove what the database holds; else only an empty one is filled.")
 def restore(config: Path | None, file: Path, replace: bool, **flags: Any) -> None:
@@ -137,7 +137,7 @@ def restore(config: Path | None, file: Path, replace: bool, **flags: Any) -> Non
 
 
 @cli.command()
-@settings_flags(("database_url",))
+@settings_flags(STORE)
 def reseal(config: Path | None, **flags: Any) -> None:
     """Encrypt the stored secrets by the first of EMBEDWAY_MASTER_KEY, so that the others can be dropped."""
     from embedway.cli import store
