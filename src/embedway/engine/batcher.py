@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedway.backends.base import Backend
+from embedway.backends.base import Backend, Outcome
 from embedway.engine.batch import Budget, take
 from embedway.engine.device import Device
 from embedway.engine.ticket import Ticket, Waiting
@@ -31,8 +31,6 @@ IMAGES_TOGETHER = 4
 """The same where images are among them, which take a thousand times as long."""
 CHARACTERS_PER_TOKEN = 3
 """For the reservation before the tokens are counted; low, so that a reservation is rather too large."""
-
-Outcome = Outputs | EmbedwayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +239,9 @@ def _compared(outcome: Outcome, query: Floats | None) -> Outcome:
     return dataclasses.replace(outcome, tokens=None, scores=score)
 
 
-def _checked(outputs: Outputs) -> Outcome:
+def _checked(outputs: Outcome) -> Outcome:
+    if isinstance(outputs, EmbedwayError):
+        return outputs
     try:
         sparse = outputs.sparse.weights if outputs.sparse else None
         for part in (outputs.dense, outputs.scores, outputs.tokens, outputs.states, sparse):
