@@ -37,8 +37,9 @@ class Operation:
 
     `answer(exchange, body)` gives the reply's JSON; `body` is None for an operation without one (`body_type` None).
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
-    `guarded` asks for the data plane's key. `told_by`: where several operations share a path, the keys by which a body
-    shows that it is this one's.
+    `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
+    the control plane: always a signature or an admin key, and a permission for this action. `told_by`: where several
+    operations share a path, the keys by which a body shows that it is this one's.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Operation:
     reply_type: Any
     body_type: type[msgspec.Struct] | None = None
     guarded: bool = True
+    action: str | None = None
     example: Any = None
     told_by: frozenset[str] = frozenset()
 
