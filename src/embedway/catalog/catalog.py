@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,13 +20,22 @@ from embedway.catalog.definition import check_name, host_of, read_definition
 from embedway.catalog.mask import conceal, merge, plain, restore, reveal
 from embedway.catalog.row import Finding, Page, Row, Status
 from embedway.catalog.verbatim import Object, Tree, parse, write
-from embedway.errors import Conflict, EmbedwayError, InvalidInput, RemoteFailed, Unavailable
+from embedway.errors import (
+    Conflict,
+    EmbedwayError,
+    InvalidInput,
+    RemoteFailed,
+    SettingsError,
+    StoreUnavailable,
+    Unavailable,
+)
 from embedway.store.audit import record
+from embedway.store.database import Database
+from embedway.store.vault import Vault
 from embedway.store.versions import bump
 from embedway.types import DEFAULT_NAMESPACE, ModelSpec, RemoteSpec
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 VERSION = "catalog"
 """The version that each change of a registered model bumps."""
@@ -35,17 +43,6 @@ KEEP_ALIVE_S = 60.0
 """A remote model's connections are closed after so long without a call."""
 ATTEMPTS = 4
 """How often a modification is tried again when others modify the same model at the same time."""
-
-
-class Store(Protocol):
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        """One transaction. Raises `StoreUnavailable`."""
-
-
-class Sealer(Protocol):
-    def seal(self, text: str) -> str: ...
-
-    def unseal(self, sealed: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +64,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the verbs are given. `vault` is asked for on the store's thread, when a secret is first met. `check` raises
-    `InvalidInput` for what may not be asked, `probe` never raises for what the remote does, `taken` says whether a name
-    is the configuration's, and `changed` makes the server's models those of the catalogue.
+    """What the verbs are given. `check` raises `InvalidInput` for what may not be asked, `probe` never raises for what
+    the remote does, `taken` says whether a name is the configuration's, and `changed` makes the server's models those
+    of the catalogue.
     """
 
-    vault: Callable[[], Sealer]
     check: Callable[[RemoteSpec], Awaitable[None]]
     probe: Callable[[RemoteSpec], Awaitable[Finding]]
     taken: Callable[[str], bool]
@@ -91,8 +87,9 @@ class Whole:
 class Catalog:
     """The registered models of all instances."""
 
-    def __init__(self, store: Store, rules: Rules, parts: Parts) -> None:
-        self._store = store
+    def __init__(self, database: Database, vault: Vault, rules: Rules, parts: Parts) -> None:
+        self._store = database
+        self._vault = vault
         self._rules = rules
         self._parts = parts
         self._instances = rules.instances | {DEFAULT_NAMESPACE}
@@ -131,7 +128,7 @@ class Catalog:
             raise InvalidInput("The status is ok or forbidden; whether a model answers is found out.", "$.status")
         given = parse(content, "$.content") if content is not None else {}
         for _ in range(ATTEMPTS):
-            old, secrets = await self._store.run(lambda connection: self._open(connection, instance, name))
+            old, secrets = await self._store.run(lambda connection: self._open(connection, instance, name), reads=True)
             whole = merge(old.content, given, secrets)
             forbidden = status == "forbidden" or (status is None and old.status == "forbidden")
             if forbidden and not given:  # to switch a model off, nobody needs to reach it
@@ -159,7 +156,7 @@ class Catalog:
 
     async def get(self, instance: str, name: str) -> Row:
         """Raises `InstanceNotFound`, `ModelNotFound`."""
-        return await self._store.run(lambda connection: self._find(connection, instance, name))
+        return await self._store.run(lambda connection: self._find(connection, instance, name), reads=True)
 
     async def list(self, instance: str, page: Page) -> tuple[int, Sequence[Row]]:
         """How many there are in all, and those of the page. Raises `InstanceNotFound`."""
@@ -168,16 +165,16 @@ class Catalog:
             rows.check_instance(connection, instance, self._instances)
             return rows.read_page(connection, instance, page)
 
-        return await self._store.run(work)
+        return await self._store.run(work, reads=True)
 
     async def whole(self, instance: str, name: str) -> Whole:
         """A model as it is asked, in whatever status. Raises `InstanceNotFound`, `ModelNotFound`."""
-        row, secrets = await self._store.run(lambda connection: self._open(connection, instance, name))
+        row, secrets = await self._store.run(lambda connection: self._open(connection, instance, name), reads=True)
         return Whole(row, self._read(reveal(row.content, secrets)), list(secrets.values()))
 
     async def specs(self) -> Sequence[ModelSpec]:
         """What to serve: every model that can be read. One whose secrets cannot be opened is logged and left out."""
-        return await self._store.run(self._specs)
+        return await self._store.run(self._specs, reads=True)
 
     async def claim(self, before_s: float, most: int) -> Sequence[Row]:
         """Models that nobody has probed since `before_s`, for `probe`; no other process gets them too."""
@@ -186,8 +183,10 @@ class Catalog:
     async def probe(self, row: Row) -> None:
         """Ask a claimed model whether it answers, and keep what was found."""
         try:
-            secrets = await self._store.run(lambda connection: self._secrets(row))
+            secrets = await self._store.run(lambda connection: self._secrets(row), reads=True)
             finding = await self._find_out(reveal(row.content, secrets))
+        except StoreUnavailable:
+            raise
         except EmbedwayError as error:
             finding = Finding(error.message)
         await self._store.run(lambda connection: rows.note(connection, row, finding))
@@ -225,7 +224,7 @@ class Catalog:
 
     def _seal(self, row: Row, whole: Object) -> Row:
         secrets = conceal(whole)[1]
-        return dataclasses.replace(row, sealed=self._parts.vault().seal(write(secrets)) if secrets else "")
+        return dataclasses.replace(row, sealed=_guard(self._vault.seal, write(secrets)) if secrets else "")
 
     def _check_free(self, connection: Connection, instance: str, name: str) -> None:
         rows.check_instance(connection, instance, self._instances)
@@ -242,7 +241,7 @@ class Catalog:
         return row, self._secrets(row)
 
     def _secrets(self, row: Row) -> dict[str, Tree]:
-        return parse(self._parts.vault().unseal(row.sealed)) if row.sealed else {}
+        return parse(_guard(self._vault.unseal, row.sealed)) if row.sealed else {}
 
     def _replace(
         self, connection: Connection, old: Row, new: Row, whole: Object, forbidden: bool, actor: Actor
@@ -289,6 +288,15 @@ class Catalog:
         subject = f"instance/{row.namespace}/model/{row.name}"
         record(connection, actor.who, action, subject, actor.request_id, detail)
         bump(connection, VERSION)
+
+
+def _guard(work: Callable[[str], str], text: str) -> str:
+    """What the vault makes of a text; the log says why it cannot, the caller only that."""
+    try:
+        return work(text)
+    except SettingsError as error:
+        log.error("%s", error.message)  # noqa: TRY400 -- it is a sentence for who set the keys
+        raise Unavailable("The secrets of this model cannot be used; the server's log says why.") from error
 
 
 def _check_found(row: Row) -> None:
