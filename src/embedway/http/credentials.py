@@ -33,9 +33,7 @@ class StoredCredentials:
         records = NonceRecords()
 
         async def spend(mark: str, expires_s: float, key_id: str) -> bool:
-            work = partial(records.spend, mark=mark, expires_s=expires_s, key_id=key_id)
-            fresh: bool = await database.run(work)
-            return fresh
+            return await database.run(partial(records.spend, mark=mark, expires_s=expires_s, key_id=key_id))
 
         async def reload() -> None:
             rows = await database.run(read_keys, reads=True)
