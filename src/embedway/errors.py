@@ -30,6 +30,8 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
         └── NoRoom                     a model that the memory has no room for
 """
 
+from typing import ClassVar
+
 
 class EmbedwayError(Exception):
     """The root. `message` is one sentence that a caller may read; it holds no secret and no stack."""
@@ -77,7 +79,7 @@ class SignatureRefused(Unauthenticated):
     """
 
     code = "signature_refused"
-    _STATUSES = {"InvalidAccessKeyId.NotFound": 404, "InvalidAccessKeyId.Inactive": 403}
+    _STATUSES: ClassVar = {"InvalidAccessKeyId.NotFound": 404, "InvalidAccessKeyId.Inactive": 403}
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)

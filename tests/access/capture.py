@@ -1,8 +1,8 @@
 """Have the vendor's own clients sign requests, and keep what arrived: `.venv-clients/searchplat/bin/python capture.py`.
 
-Writes `signed.json` beside this file: for each request its method, target, headers in order and body (base64). The access
-key is made up. ACS4 is what the AI Search Open Platform's client signs with an access key, ACS3 what the generic client
-signs for the paths of Vector Search Edition's models.
+Writes `signed.json` beside this file: for each request its method, target, headers in order and body (base64). The
+access key is made up. ACS4 is what the AI Search Open Platform's client signs with an access key, ACS3 what the generic
+client signs for the paths of Vector Search Edition's models.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from alibabacloud_searchplat20240529.client import Client as Platform
 from alibabacloud_searchplat20240529.models import GetImageAnalyzeTaskStatusRequest, GetTextEmbeddingRequest
@@ -30,7 +30,7 @@ MODELS = "/openapi/ha3/instances/ha-cn-test001/models"
 class Keeper(BaseHTTPRequestHandler):
     """Keeps each request and answers an empty object."""
 
-    kept: list[dict[str, Any]] = []
+    kept: ClassVar[list[dict[str, Any]]] = []
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -41,7 +41,7 @@ class Keeper(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  http.server's names
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""

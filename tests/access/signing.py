@@ -1,4 +1,4 @@
-"""Sign a request as a caller does: a second writing of the rules, for tests that need a signature of this very moment."""
+"""Sign a request as a caller does: a second writing of the rules, for tests that need a signature of this moment."""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ Source: Alibaba Cloud help, "V3 request body and signature mechanism"; ACS4 as t
 query (sorted, percent-encoded), `name:value` lines of the signed headers, their names, the SHA-256 of the body in hex.
 What is signed is the algorithm's name, a line feed, and the SHA-256 of the canonical request in hex.
 
-The path is the one on the wire, or the same unquoted: the platform's client signs a workspace's name before it escapes it.
+The path is the one on the wire, or the same unquoted: the platform's client signs a workspace's name before it escapes
+it.
 """
 
 from __future__ import annotations
@@ -85,9 +86,9 @@ def fold(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return folded
 
 
-def read_claim(authorization: str, headers: Headers, now_s: float) -> Claim:
+def read_claim(headers: Headers, now_s: float) -> Claim:
     """Everything that can be checked without the secret and the body. Raises `SignatureRefused`."""
-    found = _AUTHORIZATION.fullmatch(authorization.strip())
+    found = _AUTHORIZATION.fullmatch(_single(headers, "authorization"))
     if found is None or found["algorithm"] not in _ALGORITHMS:
         raise _incomplete(
             "Authorization must read 'ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…' "

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from embedway.errors import EmbedwayError, Unavailable
-from embedway.http.access import Access
+from embedway.http.access import Access, Demand
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
@@ -103,11 +103,13 @@ class Endpoint:
     async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
-        self._access.check(exchange, operation.guarded)
-        if operation.body_type is None:
-            return b""
-        raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
-        exchange.body_unread = False
+        proof = self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
+        raw = b""
+        if operation.body_type is not None:
+            raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
+            exchange.body_unread = False
+        if proof is not None:
+            await self._access.prove(exchange, proof, raw)
         return raw
 
     async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
