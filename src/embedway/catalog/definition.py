@@ -80,9 +80,7 @@ def check_name(name: str) -> None:
     if not 1 <= len(name) <= MAX_NAME:
         raise InvalidInput(f"A model's name has 1 to {MAX_NAME} characters.", "$.name")
     if _CONTROL.search(name) or name != name.strip() or name.strip("/") != name or not _is_text(name):
-        raise InvalidInput(
-            "A model's name holds no control characters, and no space or slash at its ends.", "$.name"
-        )
+        raise InvalidInput("A model's name holds no control characters, and no space or slash at its ends.", "$.name")
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

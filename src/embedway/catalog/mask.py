@@ -28,7 +28,17 @@ MAX_SENTENCE = 500
 
 _HEADERS = re.compile(r"authorization|auth|key|secret|token|cookie|passw|credential|signature", re.IGNORECASE)
 _NAMES = frozenset(("auth", "authorization", "key", "pwd", "sas", "sig", "signature", "token"))
-_ENDINGS = ("apikey", "accesskey", "accesskeyid", "accesstoken", "authtoken", "password", "passwd", "secret", "secretkey")
+_ENDINGS = (
+    "apikey",
+    "accesskey",
+    "accesskeyid",
+    "accesstoken",
+    "authtoken",
+    "password",
+    "passwd",
+    "secret",
+    "secretkey",
+)
 _SCHEME = re.compile(r"(\s*(?:Bearer|Basic|Digest|Token|Api-?Key|Key|Negotiate)\s+)(\S.*)", re.IGNORECASE | re.DOTALL)
 _QUERY = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
 

@@ -45,7 +45,11 @@ async def probe(remote: RemoteSpec, ask: Ask) -> Finding:
     quick = dataclasses.replace(remote, attempts=1, timeout_s=min(remote.timeout_s, PROBE_S))
     given = SAMPLES[remote.kind]
     build, search = await asyncio.gather(ask(quick, given, "build"), ask(quick, given, "search"))
-    problems = [f"{phase}: {found}" for phase, trace in (("build", build), ("search", search)) if (found := _problem(remote, trace))]
+    problems = [
+        f"{phase}: {found}"
+        for phase, trace in (("build", build), ("search", search))
+        if (found := _problem(remote, trace))
+    ]
     return Finding("; ".join(dict.fromkeys(problems)), max(build.latency_ms, search.latency_ms))
 
 

@@ -117,9 +117,7 @@ def claim(connection: Connection, before_s: float, most: int) -> Sequence[Row]:
     return [
         row
         for row in rows
-        if connection.execute(
-            update(model).where(*_key(row.namespace, row.name), due).values(probed_s=now_s)
-        ).rowcount
+        if connection.execute(update(model).where(*_key(row.namespace, row.name), due).values(probed_s=now_s)).rowcount
     ]
 
 

@@ -20,8 +20,8 @@ class Number(str):
     __slots__ = ()
 
 
-Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | bool | None"
-"""A JSON value; a number is a `Number`."""
+Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | int | bool | None"
+"""A JSON value; a number that was sent is a `Number`."""
 Object: TypeAlias = "dict[str, Tree]"
 
 

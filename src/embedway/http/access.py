@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -54,7 +55,11 @@ class Access:
     and so is a `Host` that is not loopback (DNS rebinding).
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, store_ready: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`store_ready` returns when the store has been opened, which it may have to be first."""
+        self._store_ready = store_ready
         self._keys = Keys((*settings.api_key_sha256, *settings.admin_key_sha256))
         self._admin_keys = Keys(settings.admin_key_sha256)
         self._keyless = settings.keyless
@@ -92,6 +97,8 @@ class Access:
         path = scope.get("raw_path") or quote(exchange.request.url.path).encode()
         head = Head(exchange.request.method, path, scope["query_string"], proof.headers, self._root_path)
         prove(proof.claim, proof.secret, head, body)
+        if proof.needs_store and self._store_ready is not None:
+            await self._store_ready()
         await self.nonces.spend(proof.claim, proof.needs_store)
         _name(exchange, proof.claim.key_id, proof.claim.key_id)
 

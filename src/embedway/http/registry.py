@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal
 
 from embedway.engine.engine import Engine
 from embedway.errors import ModelNotFound, StoreUnavailable
 from embedway.settings import Settings
-from embedway.types import GLOBAL, Caller
+from embedway.types import GLOBAL, Caller, RemoteSpec
 
 if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server listens first
+    from embedway.backends.trace import Trace
     from embedway.catalog.catalog import Catalog
     from embedway.store.database import Database
     from embedway.store.vault import Vault
@@ -20,23 +23,31 @@ if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server l
 
 log = logging.getLogger(__name__)
 
+DEBUG_S = 9.0
+"""Seconds that Debug waits for a model: the vendor's client waits 10 s for the reply."""
+
 
 class Registry:
     """Closed until the store is there. What another process changes is served here within a second; with the store
     gone, the models last known go on.
     """
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, store_ready: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`store_ready` returns when the store has been opened, which it may have to be first."""
         self._settings = settings
+        self._store_ready = store_ready
         self._engine = engine
         self._database: Database | None = None
         self._catalog: Catalog | None = None
         self._watch: Watch | None = None
         self._probing: asyncio.Task[None] | None = None
 
-    @property
-    def catalog(self) -> Catalog:
+    async def catalog(self) -> Catalog:
         """Raises `StoreUnavailable` while there is no store."""
+        if self._catalog is None and self._store_ready is not None:
+            await self._store_ready()
         if self._catalog is None:
             raise StoreUnavailable("The registry has no database at the moment: try again soon.")
         return self._catalog
@@ -45,6 +56,14 @@ class Registry:
     def up(self) -> bool:
         """Whether the database answered when it was last asked."""
         return self._database is not None and self._database.reachable
+
+    async def ask(self, remote: RemoteSpec, given: str, phase: Literal["build", "search"]) -> Trace:
+        """Send one input to a remote model once; never raises for what it does."""
+        from embedway.backends.trace import ask
+
+        return await ask(
+            dataclasses.replace(remote, attempts=1, timeout_s=min(remote.timeout_s, DEBUG_S)), given, phase
+        )
 
     async def open(self, database: Database, vault: Vault) -> None:
         """Begin to serve what is registered, and to look after it."""
@@ -71,7 +90,7 @@ class Registry:
 
     async def _serve(self) -> None:
         """Make the engine's registered models those of the catalogue."""
-        self._engine.register(await self.catalog.specs())
+        self._engine.register(await (await self.catalog()).specs())
 
     async def _look(self) -> None:
         """Take over a change of our own at once. What is stored is stored, even if the database has gone since."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from embedway.errors import SettingsError
+from embedway.store.folder import data_folder, default_file
 
 _FORMS = "write sqlite:////absolute/file.db or postgresql://user:password@host/database"
 _PARTS = ("password", "sslpassword")
@@ -68,12 +67,6 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_DATA_HOME/embedway`; by the XDG Base Directory Specification 0.8 a path that is not absolute is ignored."""
-    given = Path(environment.get("XDG_DATA_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "share") / "embedway"
-
-
 def default_url() -> str:
     """The file that is used when no database is configured."""
-    return URL.create("sqlite", database=str(data_folder() / "embedway.db")).render_as_string()
+    return URL.create("sqlite", database=str(default_file())).render_as_string()

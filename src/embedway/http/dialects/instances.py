@@ -179,8 +179,8 @@ def show(row: Row) -> Object:
         "status": row.status,
         "dimension": row.dimension,
         "content": content,
-        "createTime": _time(row.created_s),
-        "updateTime": _time(row.updated_s),
+        "createTime": at_time(row.created_s),
+        "updateTime": at_time(row.updated_s),
     }
     if row.dimension is None:
         del shown["dimension"]
@@ -211,5 +211,6 @@ def read_number(exchange: Exchange, name: str, default: int, most: int) -> int:
     return number
 
 
-def _time(at_s: float) -> str:
+def at_time(at_s: float) -> str:
+    """A time in UTC, as this API writes it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at_s))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from embedway.catalog.mask import STARS, redact
-from embedway.catalog.verbatim import Object
+from embedway.catalog.mask import plain, redact
+from embedway.catalog.verbatim import Tree
 from embedway.errors import InvalidInput
 from embedway.http.dialects.instances import (
     MAX_PAGE,
     CreateModelBody,
     DebugModelBody,
+    DebugReply,
+    DebugRequest,
+    DebugResponse,
+    Debugged,
     ModifyModelBody,
     enclose,
     read_flag,
@@ -24,8 +29,11 @@ from embedway.http.registry import Registry
 from embedway.types import RemoteKind
 
 if TYPE_CHECKING:
+    from embedway.backends.trace import Trace
     from embedway.catalog.catalog import Actor
 
+MAX_SHOWN = 64 * 1024
+"""Characters of a text that Debug shows."""
 PAGE_SIZE = 10
 MOST_PAGES = 10_000_000
 
@@ -39,7 +47,9 @@ class Models:
     async def create(self, exchange: Exchange, body: CreateModelBody) -> bytes:
         dry_run = read_flag(exchange, "dryRun")
         content = bytes(body.content)
-        await self._registry.catalog.create(_instance(exchange), body.name, content, _actor(exchange), dry_run)
+        await (await self._registry.catalog()).create(
+            _instance(exchange), body.name, content, _actor(exchange), dry_run
+        )
         return enclose(exchange)
 
     async def list(self, exchange: Exchange, body: None) -> bytes:
@@ -55,11 +65,13 @@ class Models:
             name=given.get("name") or None,
             kind=kind,
         )
-        total, rows = await self._registry.catalog.list(_instance(exchange), page)
+        total, rows = await (await self._registry.catalog()).list(_instance(exchange), page)
         return enclose(exchange, totalCount=total, result=[show(row) for row in rows])
 
     async def get(self, exchange: Exchange, body: None) -> bytes:
-        return enclose(exchange, result=show(await self._registry.catalog.get(_instance(exchange), _name(exchange))))
+        return enclose(
+            exchange, result=show(await (await self._registry.catalog()).get(_instance(exchange), _name(exchange)))
+        )
 
     async def modify(self, exchange: Exchange, body: ModifyModelBody) -> bytes:
         content = None if body.content is msgspec.UNSET else bytes(body.content)
@@ -67,19 +79,54 @@ class Models:
             raise InvalidInput("Give content, status, or both.", "$")
         where = (_instance(exchange), _name(exchange))
         dry_run = read_flag(exchange, "dryRun")
-        await self._registry.catalog.modify(*where, content, body.status, _actor(exchange), dry_run)
+        await (await self._registry.catalog()).modify(*where, content, body.status, _actor(exchange), dry_run)
         return enclose(exchange)
 
     async def delete(self, exchange: Exchange, body: None) -> bytes:
-        await self._registry.catalog.delete(_instance(exchange), _name(exchange), _actor(exchange))
+        await (await self._registry.catalog()).delete(_instance(exchange), _name(exchange), _actor(exchange))
         return enclose(exchange)
 
     async def debug(self, exchange: Exchange, body: DebugModelBody) -> bytes:
         online = read_flag(exchange, "isOnline")
         if not body.input:
             raise InvalidInput("input must not be empty.", "$.input")
-        whole = await self._registry.catalog.whole(_instance(exchange), _name(exchange))
-        raise NotImplementedError
+        whole = await (await self._registry.catalog()).whole(_instance(exchange), _name(exchange))
+        trace = await self._registry.ask(whole.remote, body.input, "search" if online else "build")
+        result = debugged(trace, whole.secrets)
+        return msgspec.json.encode(DebugReply(exchange.request_id, result))
+
+
+def debugged(trace: Trace, secrets: Sequence[Tree]) -> Debugged:
+    """What was sent and came back, without secrets, each text cut at `MAX_SHOWN` characters."""
+
+    def shown(text: str) -> str:
+        return redact(text, secrets)[:MAX_SHOWN]
+
+    return Debugged(
+        request=DebugRequest(
+            method=trace.method,
+            url=shown(trace.url),
+            headers={name: shown(value) for name, value in trace.headers.items()},
+            body=shown(trace.body),
+        ),
+        response=DebugResponse(trace.status or None, shown(trace.answer)),
+        found=_fit(msgspec.json.decode(redact(msgspec.json.encode(trace.found).decode(), secrets))),
+        latency=trace.latency_ms,
+        problem=plain(trace.problem, secrets) if trace.problem else None,
+    )
+
+
+def _fit(values: list[Any]) -> list[Any]:
+    """The first of the values that fit into `MAX_SHOWN` characters of JSON; of a list that does not fit, its first."""
+    kept: list[Any] = []
+    room = MAX_SHOWN
+    for value in values:
+        size = len(msgspec.json.encode(value))
+        if size > room:
+            return [*kept, _fit(value)] if isinstance(value, list) and not kept else kept
+        kept.append(value)
+        room -= size + 1
+    return kept
 
 
 def _actor(exchange: Exchange) -> Actor:
