@@ -1,8 +1,8 @@
 """The registry's verbs: create, list, get, modify and delete a model of an instance.
 
 A model is probed before it is stored, outside any transaction; what fails then is its status, not an error. The row,
-its audit event and the new version of the catalogue are one transaction, and `changed` is awaited before a verb returns.
-The engine is nobody's here: what to serve is `specs`.
+its audit event and the new version of the catalogue are one transaction, and `changed` is awaited before a verb
+returns. The engine is nobody's here: what to serve is `specs`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from embedway.catalog import row as rows
-from embedway.catalog.definition import check_name, host_of, read_definition
+from embedway.catalog.definition import check_name, check_service, host_of, read_definition
 from embedway.catalog.mask import conceal, merge, plain, restore, reveal
 from embedway.catalog.row import Finding, Page, Row, Status
 from embedway.catalog.verbatim import Object, Tree, parse, write
@@ -184,7 +184,7 @@ class Catalog:
         """Ask a claimed model whether it answers, and keep what was found."""
         try:
             secrets = await self._store.run(lambda connection: self._secrets(row), reads=True)
-            finding = await self._find_out(reveal(row.content, secrets))
+            finding = await self._find_out(row.name, reveal(row.content, secrets))
         except StoreUnavailable:
             raise
         except EmbedwayError as error:
@@ -196,16 +196,17 @@ class Catalog:
     def _read(self, whole: Object) -> RemoteSpec:
         return read_definition(whole, self._rules.private, self._rules.timeout_s)
 
-    async def _find_out(self, whole: Object) -> Finding:
-        """Raises `InvalidInput` for what may not be asked."""
+    async def _find_out(self, name: str, whole: Object) -> Finding:
+        """Raises `InvalidInput` for what may not be asked, or differs from what is known of a service's id."""
         remote = self._read(whole)
+        check_service(name, remote)
         await self._parts.check(remote)
         finding = await self._parts.probe(remote)
         return dataclasses.replace(finding, problem=plain(finding.problem, conceal(whole)[1].values()))
 
     async def _probed(self, namespace: str, name: str, whole: Object) -> Row:
         """The row of a new definition, masked and not yet sealed."""
-        finding = await self._find_out(whole)
+        finding = await self._find_out(name, whole)
         remote, now_s = self._read(whole), time.time()
         return Row(
             namespace=namespace,

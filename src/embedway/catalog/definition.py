@@ -16,6 +16,7 @@ import msgspec
 
 from embedway.catalog.verbatim import Object, write
 from embedway.errors import InvalidInput
+from embedway.models.services import SERVICES
 from embedway.types import Phase, RemoteKind, RemoteSpec
 
 MAX_NAME = 128
@@ -81,6 +82,17 @@ def check_name(name: str) -> None:
         raise InvalidInput(f"A model's name has 1 to {MAX_NAME} characters.", "$.name")
     if _CONTROL.search(name) or name != name.strip() or name.strip("/") != name or not _is_text(name):
         raise InvalidInput("A model's name holds no control characters, and no space or slash at its ends.", "$.name")
+
+
+def check_service(name: str, remote: RemoteSpec) -> None:
+    """Raise `InvalidInput` for a service's id whose vectors are of another length: its clients rely on that."""
+    service = SERVICES.get(name)
+    known = service.dimensions if service is not None else None
+    if known is not None and remote.dimensions != known:
+        raise InvalidInput(
+            f"The vectors of {name} have {known} dimensions: register the model under another name.",
+            "$.content.dimension",
+        )
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

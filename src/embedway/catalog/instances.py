@@ -52,7 +52,7 @@ def remove(connection: Connection, name: str, who: str) -> None:
 def read_all(connection: Connection, declared: Sequence[str]) -> Sequence[Instance]:
     """The `declared` ones, then those of the store."""
     counted = connection.execute(select(model.c.namespace, func.count()).group_by(model.c.namespace))
-    models: dict[str, int] = {name: number for name, number in counted}
+    models: dict[str, int] = {row[0]: row[1] for row in counted}
     stored = connection.execute(select(instance).order_by(instance.c.created_s, instance.c.id)).mappings()
     found = [Instance(name, models.get(name, 0), None) for name in declared]
     return found + [

@@ -102,7 +102,7 @@ def mask(value: str) -> str:
 
 
 def redact(text: str, secrets: Iterable[Tree]) -> str:
-    """A text in which no secret stands whole, however it was written: as it is, in a URL, in JSON, or its token only."""
+    """A text in which no secret stands whole, however it is written: in a URL, in JSON, or its token only."""
     for value in sorted({form for one in secrets if isinstance(one, str) for form in _forms(one)}, key=len)[::-1]:
         text = text.replace(value, mask(value))
     return text

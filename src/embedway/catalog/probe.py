@@ -7,13 +7,13 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from embedway.catalog.catalog import Catalog
-from embedway.catalog.row import Finding, Row
+from embedway.catalog.row import Finding
 from embedway.errors import StoreUnavailable
-from embedway.types import Outputs, RemoteKind, RemoteSpec
+from embedway.types import RemoteKind, RemoteSpec
 
 if TYPE_CHECKING:
     from embedway.backends.trace import Trace
@@ -45,23 +45,11 @@ async def probe(remote: RemoteSpec, ask: Ask) -> Finding:
     quick = dataclasses.replace(remote, attempts=1, timeout_s=min(remote.timeout_s, PROBE_S))
     given = SAMPLES[remote.kind]
     build, search = await asyncio.gather(ask(quick, given, "build"), ask(quick, given, "search"))
-    problems = [
-        f"{phase}: {found}"
-        for phase, trace in (("build", build), ("search", search))
-        if (found := _problem(remote, trace))
-    ]
-    return Finding("; ".join(dict.fromkeys(problems)), max(build.latency_ms, search.latency_ms))
-
-
-def _problem(remote: RemoteSpec, trace: Trace) -> str:
-    """What is wrong with an answer, or nothing."""
-    if trace.problem:
-        return trace.problem
-    lengths = {len(one.dense) for one in trace.outputs if one.dense is not None}
-    if remote.dimensions and lengths != {remote.dimensions}:
-        found = ", ".join(map(str, sorted(lengths))) or "none"
-        return f"the vectors have {found} dimensions, not the {remote.dimensions} that were declared"
-    return ""
+    latency_ms = max(build.latency_ms, search.latency_ms)
+    if build.problem == search.problem:
+        return Finding(build.problem or "", latency_ms)
+    phases = {"As a document": build.problem, "As a query": search.problem}
+    return Finding(" ".join(f"{name}: {found}" for name, found in phases.items() if found), latency_ms)
 
 
 class Prober:

@@ -122,7 +122,7 @@ def claim(connection: Connection, before_s: float, most: int) -> Sequence[Row]:
 
 
 def note(connection: Connection, row: Row, finding: Finding) -> None:
-    """Keep what a probe of this very row found; a model that was changed meanwhile, or is forbidden, keeps its status."""
+    """Keep what a probe of this very row found. A model that was changed meanwhile or is forbidden keeps its status."""
     same = [*_key(row.namespace, row.name), model.c.updated_s == row.updated_s]
     found = {"latency_ms": finding.latency_ms, "reason": finding.problem}
     connection.execute(update(model).where(*same, model.c.status != "forbidden").values(status=finding.status, **found))

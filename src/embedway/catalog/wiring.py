@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from embedway.backends.remote import check_remote
+from embedway.backends.remote_definition import check_remote
 from embedway.backends.trace import ask
 from embedway.catalog.catalog import Catalog, Parts, Rules
 from embedway.catalog.definition import origin_of

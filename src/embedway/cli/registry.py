@@ -19,15 +19,12 @@ STORE = ("database_url", "remote_timeout_s", "allow_private_urls")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--measure", is_flag=True, help="Open each model in int8 and compare its vectors with those in fp32.")
 @click.option("--known", is_flag=True, help="List the service ids and bundled models that are known by name instead.")
-@click.pass_context
-def models(
-    context: click.Context, config: Path | None, as_json: bool, measure: bool, known: bool, **flags: Any
-) -> None:
+def models(config: Path | None, as_json: bool, measure: bool, known: bool, **flags: Any) -> None:
     """List the configured models, where their files are, and what they can do; or manage registered ones.
 
     Downloads nothing. Without a command it does what list does.
     """
-    if context.invoked_subcommand is None:
+    if click.get_current_context().invoked_subcommand is None:
         _list_configured(config, as_json, measure, known, flags)
 
 

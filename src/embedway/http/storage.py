@@ -87,7 +87,7 @@ class Storage:
         if self._settings.database_url is not None:
             return
         file = default_file()
-        while not self._asked.is_set() and not file.exists():  # noqa: ASYNC240 -- one look at a folder
+        while not self._asked.is_set() and not file.exists():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), LOOK_S)
 

@@ -13,11 +13,11 @@ from embedway.errors import InvalidInput
 from embedway.http.dialects.instances import (
     MAX_PAGE,
     CreateModelBody,
+    Debugged,
     DebugModelBody,
     DebugReply,
     DebugRequest,
     DebugResponse,
-    Debugged,
     ModifyModelBody,
     enclose,
     read_flag,
