@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import ipaddress
 import time
@@ -23,6 +25,8 @@ _PROVE_YOURSELF = (
     "This needs a signature (ACS3-HMAC-SHA256) with an access key, or an admin key as 'Authorization: Bearer <key>'. "
     "Make an access key with 'embedway keys create --access-key'."
 )
+
+_SETTLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,10 @@ class Access:
         self._resources = Resources(settings.region, settings.account_id)
         self.access_keys = AccessKeys(settings.access_key)
         self.nonces = Nonces(metrics.unshared_nonces.inc)
+        self.settled = asyncio.Event()
+        """Set once the store was opened, or found to be away."""
 
-    def look(self, exchange: Exchange, demand: Demand) -> Proof | None:
+    async def look(self, exchange: Exchange, demand: Demand) -> Proof | None:
         """Judge a request by its head, before any of its body is read. Names the caller, or returns what `prove` must
         still find true. Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`.
         """
@@ -76,10 +82,13 @@ class Access:
             self._check_page(headers.get("host", ""), headers.get("origin"))
         authorization = read_bearer(headers)
         if is_signed(authorization or ""):
+            await self._settle()
             return self._look_at_signature(exchange, demand)
         if demand.action is None:
             caller = self._keys.identify(authorization)
-            _name(exchange, caller.flow, f"key:{caller.flow[:8]}" if caller is not ANONYMOUS else "anonymous")
+            _name(
+                exchange, caller.flow, "anonymous" if caller is ANONYMOUS else self._who(bearer_digest(authorization))
+            )
         else:
             self._admit_admin(exchange, bearer_digest(authorization))
         return None
@@ -94,6 +103,12 @@ class Access:
         prove(proof.claim, proof.secret, head, body)
         await self.nonces.spend(proof.claim, proof.needs_store)
         _name(exchange, proof.claim.key_id, proof.claim.key_id)
+
+    async def _settle(self) -> None:
+        """Wait for the store, which is opened while the server already listens; not for one that does not answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await self.settled.wait()
 
     def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
         headers, now_s = fold(exchange.request.headers.raw), time.time()
@@ -111,11 +126,15 @@ class Access:
         if digest is None:
             raise Unauthenticated(_PROVE_YOURSELF)
         if self._admin_keys.know(digest):
-            _name(exchange, digest[:16], f"admin-key:{digest[:8]}")
+            _name(exchange, digest[:16], self._who(digest))
         elif self._keys.know(digest):
             raise NoPermission(f"An API key may not manage anything. {_PROVE_YOURSELF}")
         else:
             raise Unauthenticated(f"The bearer token is no admin key of this server. {_PROVE_YOURSELF}")
+
+    def _who(self, digest: str | None) -> str:
+        digest = digest or ""
+        return f"{'admin-key' if self._admin_keys.know(digest) else 'key'}:{digest[:8]}"
 
     def _check_page(self, host: str, origin: str | None) -> None:
         if self._check_host and not is_loopback_host(host):

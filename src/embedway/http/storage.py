@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,8 @@ from embedway.settings import Settings
 if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server listens first
     from embedway.store.database import Database
     from embedway.store.vault import Vault
+
+log = logging.getLogger(__name__)
 
 
 class Stored(Protocol):
@@ -37,12 +40,13 @@ async def storage(
     async def open_all() -> None:
         try:
             database, vault = await asyncio.to_thread(_make, settings)
+            opened.append(database)
+            for part in parts:
+                await part.open(database, vault)
         except SetupError as error:
             on_failure(error)
-            return
-        opened.append(database)
-        for part in parts:
-            await part.open(database, vault)
+        except Exception:
+            log.exception("The store cannot be used.")
 
     opening = asyncio.create_task(open_all(), name="open the store")
     try:
