@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,8 @@ LOOK_S = 0.4
 if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server listens first
     from embedway.store.database import Database
     from embedway.store.vault import Vault
+
+log = logging.getLogger(__name__)
 
 
 class Stored(Protocol):
@@ -45,13 +48,13 @@ class Storage:
         self._settings = settings
         self._on_failure = on_failure
         self._asked = asyncio.Event()
-        self._opened = asyncio.Event()
+        self._settled = asyncio.Event()
 
     async def ready(self) -> None:
-        """Return when the parts have begun to use the store, or cannot yet, which they then say themselves."""
+        """Return when the parts have begun to use the store, or cannot, which they then say themselves."""
         self._asked.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._opened.wait(), OPEN_S)
+            await asyncio.wait_for(self._settled.wait(), OPEN_S)
 
     @contextlib.asynccontextmanager
     async def serving(self, parts: Sequence[Stored]) -> AsyncIterator[None]:
@@ -62,13 +65,14 @@ class Storage:
             await self._need()
             try:
                 database, vault = await asyncio.to_thread(_make, self._settings)
+                opened.append(database)
+                for part in parts:
+                    await part.open(database, vault)
             except SetupError as error:
                 self._on_failure(error)
-                return
-            opened.append(database)
-            for part in parts:
-                await part.open(database, vault)
-            self._opened.set()
+            except Exception:
+                log.exception("The store cannot be used.")
+            self._settled.set()
 
         opening = asyncio.create_task(open_all(), name="open the store")
         try:
