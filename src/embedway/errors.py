@@ -4,6 +4,7 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
 
     EmbedwayError                 500  internal_error
     ├── InvalidInput              400  invalid_request       names the path of the bad field
+    │   └── SecretRequired        400  secret_required       a masked secret that stands for none
     ├── Unauthenticated           401  unauthenticated
     │   └── SignatureRefused      401  signature_refused     names Alibaba Cloud's own code for it
     ├── Forbidden                 403  forbidden
@@ -57,6 +58,12 @@ class InvalidInput(EmbedwayError):
         super().__init__(message)
         self.field = field
         self.item = item
+
+
+class SecretRequired(InvalidInput):
+    """A masked secret came back that stands for no stored one, or must not be sent where it would go now."""
+
+    code = "secret_required"
 
 
 class Unauthenticated(EmbedwayError):

@@ -20,7 +20,7 @@ from embedway.http.credentials import StoredCredentials
 from embedway.http.dialects.opensearch import OpenSearch
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation
-from embedway.http.storage import storage
+from embedway.http.storage import Storage
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -47,7 +47,8 @@ Ask = Callable[..., Awaitable[Answer]]
 async def site(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Ask]:
     """Run it with its store; `ask(method, target, headers, body)` gives who was seen, or the refusal."""
     metrics = metrics or Metrics()
-    access = Access(settings, metrics)
+    storage = Storage(settings, _fail)
+    access = Access(settings, metrics, storage.ready)
     routes = [
         _route(access, metrics, "GetTextEmbedding", "POST", DATA, Anything, None),
         _route(access, metrics, "CreateModel", "POST", CONTROL, Anything, "searchengine:CreateModel"),
@@ -58,7 +59,7 @@ async def site(settings: Settings, metrics: Metrics | None = None) -> AsyncItera
     async def ask(method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
         return await _call(app, method, target, headers or {}, body)
 
-    async with storage(settings, [StoredCredentials(access)], _fail):
+    async with storage.serving([StoredCredentials(access)]):
         yield ask
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
 import ipaddress
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -25,8 +24,6 @@ _PROVE_YOURSELF = (
     "This needs a signature (ACS3-HMAC-SHA256) with an access key, or an admin key as 'Authorization: Bearer <key>'. "
     "Make an access key with 'embedway keys create --access-key'."
 )
-
-_SETTLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,11 @@ class Access:
     and so is a `Host` that is not loopback (DNS rebinding).
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, store_ready: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`store_ready` returns when the store has been opened, which it may have to be first."""
+        self._store_ready = store_ready
         self._keys = Keys((*settings.api_key_sha256, *settings.admin_key_sha256))
         self._admin_keys = Keys(settings.admin_key_sha256)
         self._keyless = settings.keyless
@@ -68,8 +69,6 @@ class Access:
         self._resources = Resources(settings.region, settings.account_id)
         self.access_keys = AccessKeys(settings.access_key)
         self.nonces = Nonces(metrics.unshared_nonces.inc)
-        self.settled = asyncio.Event()
-        """Set once the store was opened, or found to be away."""
 
     async def look(self, exchange: Exchange, demand: Demand) -> Proof | None:
         """Judge a request by its head, before any of its body is read. Names the caller, or returns what `prove` must
@@ -82,7 +81,8 @@ class Access:
             self._check_page(headers.get("host", ""), headers.get("origin"))
         authorization = read_bearer(headers)
         if is_signed(authorization or ""):
-            await self._settle()
+            if self._store_ready is not None:
+                await self._store_ready()
             return self._look_at_signature(exchange, demand)
         if demand.action is None:
             caller = self._keys.identify(authorization)
@@ -103,12 +103,6 @@ class Access:
         prove(proof.claim, proof.secret, head, body)
         await self.nonces.spend(proof.claim, proof.needs_store)
         _name(exchange, proof.claim.key_id, proof.claim.key_id)
-
-    async def _settle(self) -> None:
-        """Wait for the store, which is opened while the server already listens; not for one that does not answer."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_S):
-                await self.settled.wait()
 
     def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
         headers, now_s = fold(exchange.request.headers.raw), time.time()

@@ -47,8 +47,6 @@ class StoredCredentials:
             raise  # no later look will be better
         except Exception:
             log.info("The access keys of the database could not be read yet.")
-        finally:
-            self._access.settled.set()
         self._watch.start()
 
     async def close(self) -> None:
