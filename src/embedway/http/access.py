@@ -58,7 +58,7 @@ class Access:
     def __init__(
         self, settings: Settings, metrics: Metrics, store_ready: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """`store_ready` returns when the store has been opened, which it may have to be first."""
+        """`store_ready` returns when the store was opened, or found to be away: a signed request waits for it."""
         self._store_ready = store_ready
         self._keys = Keys((*settings.api_key_sha256, *settings.admin_key_sha256))
         self._admin_keys = Keys(settings.admin_key_sha256)

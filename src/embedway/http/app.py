@@ -52,7 +52,7 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    storage = Storage(settings, on_failure)
+    storage = Storage(settings, _no_store)
     access = Access(settings, metrics, storage.ready)
     registry = Registry(settings, engine, storage.ready)
     metrics.store_up.set_function(lambda: registry.up)
@@ -122,6 +122,11 @@ def _lifespan(
             await engine.stop()
 
     return lifespan
+
+
+def _no_store(error: SetupError) -> None:
+    """Models of the configuration need no store."""
+    log.error("There is no registry and there are no stored keys: %s", error.message)
 
 
 def _no_such_route(root_path: str) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -48,13 +48,13 @@ class Storage:
         self._settings = settings
         self._on_failure = on_failure
         self._asked = asyncio.Event()
-        self._opened = asyncio.Event()
+        self._settled = asyncio.Event()
 
     async def ready(self) -> None:
-        """Return when the parts have begun to use the store, or cannot yet, which they then say themselves."""
+        """Return when the parts have begun to use the store, or cannot, which they then say themselves."""
         self._asked.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._opened.wait(), OPEN_S)
+            await asyncio.wait_for(self._settled.wait(), OPEN_S)
 
     @contextlib.asynccontextmanager
     async def serving(self, parts: Sequence[Stored]) -> AsyncIterator[None]:
@@ -72,8 +72,7 @@ class Storage:
                 self._on_failure(error)
             except Exception:
                 log.exception("The store cannot be used.")
-            finally:
-                self._opened.set()
+            self._settled.set()
 
         opening = asyncio.create_task(open_all(), name="open the store")
         try:
