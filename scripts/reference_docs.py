@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
@@ -25,7 +26,15 @@ from embedway import configuration, errors
 from embedway.cli.main import SETUP_FAILED, cli
 from embedway.cli.serve import HUNG
 from embedway.configuration import FILE_ONLY, NO_FLAGS
-from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
+from embedway.errors import (
+    EmbedwayError,
+    InvalidInput,
+    MethodNotAllowed,
+    ModelNotFound,
+    Overloaded,
+    SetupError,
+    SignatureRefused,
+)
 from embedway.http.access import Access
 from embedway.http.dialects import (
     cohere,
@@ -471,8 +480,8 @@ WHEN = {
     "InvalidInput": "The body is not JSON, or a field is missing or wrong. Where it is one field, its path is named.",
     "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
     "SignatureRefused": "A signed request is not believed; the [codes](#signed-requests) say why.",
-    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown where "
-    "an admin key is needed.",
+    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown "
+    "where an admin key is needed.",
     "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
     "ModelNotFound": "No model, alias, service id or deployment has this name.",
     "InstanceNotFound": "No instance of this id was declared.",
@@ -582,25 +591,31 @@ def command_line_page() -> str:
     """Every command with its arguments and options."""
     shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
-    for name, command in cli.commands.items():
+    for name, command in _commands(cli):
+        if isinstance(command, click.Group):
+            parts += [f"## embedway {name}", cleandoc(command.help or "")]
+            continue
         options = [option for option in command.params if isinstance(option, click.Option)]
-        arguments = [f"[{one.human_readable_name}...]" for one in command.params if isinstance(one, click.Argument)]
+        arguments = [_argument(one) for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
         taken = [_flag(option) for option in options if option.opts[0] in shared]
         some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
-            (command.help or "").strip(),
+            cleandoc(command.help or ""),
             f"```text\nembedway {' '.join([name, '[OPTIONS]', *arguments])}\n```",
             _table(
                 ("option", "default", "meaning"),
                 [(_flag(option), _default(_own_default(option)), _help(option)) for option in own],
             ),
-            f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside them "
-            "is checked, and has no effect."
-            if some
-            else "It takes all [settings](settings.md).",
         ]
+        if not some:
+            parts.append("It takes all [settings](settings.md).")
+        elif taken:
+            parts.append(
+                f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside "
+                "them is checked, and has no effect."
+            )
     parts += [
         "## Exit statuses",
         _table(
@@ -617,6 +632,19 @@ def command_line_page() -> str:
         ),
     ]
     return _page("Command line", *parts)
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it, those of a group behind the group."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+
+
+def _argument(argument: click.Argument) -> str:
+    name = argument.human_readable_name
+    return name if argument.nargs == 1 else f"[{name.removesuffix('...')}...]"
 
 
 def routes_page() -> str:
