@@ -592,7 +592,7 @@ def command_line_page() -> str:
     shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
     for name, command in _commands(cli):
-        if isinstance(command, click.Group):
+        if isinstance(command, click.Group) and not command.invoke_without_command:
             parts += [f"## embedway {name}", cleandoc(command.help or "")]
             continue
         options = [option for option in command.params if isinstance(option, click.Option)]
