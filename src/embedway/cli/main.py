@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from embedway import __version__
+from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, read_settings, settings_flags
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
@@ -112,6 +113,9 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
 
     for line in fetching.pull(names, revision):
         click.echo(line)
+
+
+cli.add_command(keys)
 
 
 def main() -> None:

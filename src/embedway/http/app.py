@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,11 +20,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
 from embedway.http.access import Access
+from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
 from embedway.http.routes import dialect_of, operations
+from embedway.http.storage import storage
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -47,7 +51,7 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    access = Access(settings)
+    access = Access(settings, metrics)
     known = operations(engine, settings)
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
@@ -57,7 +61,7 @@ def build_app(
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, on_failure),
+        lifespan=_lifespan(engine, partial(storage, settings, [StoredCredentials(access)], on_failure), on_failure),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -93,8 +97,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _lifespan(
-    engine: Engine, on_failure: Callable[[SetupError], None]
-) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    engine: Engine, store: Callable[[], AbstractAsyncContextManager[None]], on_failure: Callable[[SetupError], None]
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def load() -> None:
         try:
             await engine.start()
@@ -105,7 +109,8 @@ def _lifespan(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loading = asyncio.create_task(load(), name="load models")
         try:
-            yield
+            async with store():
+                yield
         finally:
             loading.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -17,12 +17,17 @@ TIMEOUT_HEADER = "x-embedway-timeout-ms"
 
 @dataclass(slots=True)
 class Exchange:
-    """What operations share while they answer one request. `started_s` is on the clock of `time.monotonic`."""
+    """What operations share while they answer one request.
+
+    `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
+    `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key, or `anonymous`.
+    """
 
     request: Request
     request_id: str
     started_s: float
     caller: Caller = field(default_factory=Caller)
+    who: str = "anonymous"
     headers: dict[str, str] = field(default_factory=dict)
     body_unread: bool = False
 
