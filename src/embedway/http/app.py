@@ -27,6 +27,7 @@ from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
 from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import storage
+from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -52,7 +53,9 @@ def build_app(
     listens.
     """
     access = Access(settings, metrics)
-    known = operations(engine, settings)
+    jobs = Jobs(engine, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
+    known = operations(engine, settings, jobs)
+    stored = [StoredCredentials(access), jobs]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
@@ -61,7 +64,9 @@ def build_app(
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, partial(storage, settings, [StoredCredentials(access)], on_failure), on_failure),
+        lifespan=_lifespan(
+            engine, partial(storage, settings, [StoredCredentials(access), jobs], on_failure), on_failure
+        ),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )

@@ -9,6 +9,7 @@ from embedway.http.dialects.base import Dialect
 from embedway.http.operation import Operation
 from embedway.http.operations import openai, platform, ranking, tei
 from embedway.http.operations.parts import COHERE, INFINITY_INPUT, OPENAI, OPENSEARCH, TEI_INPUTS, make_parts
+from embedway.jobs.jobs import Jobs
 from embedway.settings import Settings
 
 _PREFIXES: Sequence[tuple[str, Dialect]] = (
@@ -30,12 +31,12 @@ def dialect_of(path: str) -> Dialect:
     return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
-def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
+def operations(engine: Engine, settings: Settings, jobs: Jobs | None = None) -> Sequence[Operation]:
     """All operations, those of a more special path first; of those that share a path its owner first."""
-    parts = make_parts(engine, settings)
+    parts = make_parts(engine, settings, jobs or Jobs(engine))
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
-        *(platform.texts, platform.weights_and_ranks, platform.images),
+        *(platform.texts, platform.weights_and_ranks, platform.images, platform.analysis),
     )
     return [operation for table in tables for operation in table(parts)]

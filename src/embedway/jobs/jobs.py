@@ -1,4 +1,4 @@
-"""The jobs of a server: what the routes ask, before and after the store is open."""
+"""The jobs of a server: what its routes ask, before the store is open and after."""
 
 from __future__ import annotations
 
@@ -18,9 +18,15 @@ IMAGE_ANALYZE = "image-analyze"
 """The kind of job that puts an image into words: see `jobs.analysis`."""
 
 
-def jobs_of(
-    database: Database, engine: Engine, count: Callable[[str, Outcome], None] = lambda kind, outcome: None
-) -> Worker:
+Count = Callable[[str, "Outcome"], None]
+"""Is told the kind of each job that a worker has had, and how that went."""
+
+
+def ignore(kind: str, outcome: Outcome) -> None:
+    """Count nothing."""
+
+
+def jobs_of(database: Database, engine: Engine, count: Count = ignore) -> Worker:
     """A worker for every kind of job that the server has, not yet started."""
     from embedway.jobs.analysis import Analysis
     from embedway.jobs.worker import Worker
@@ -31,18 +37,20 @@ def jobs_of(
 class Jobs:
     """Stands where the worker will be. It imports no database, so the routes can be built before one is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine, count: Count = ignore) -> None:
+        self._engine = engine
+        self._count = count
         self._worker: Worker | None = None
 
-    def open(self, worker: Worker) -> None:
-        """Start the worker; from now on jobs are accepted."""
-        self._worker = worker
-        worker.start()
+    async def open(self, database: Database, vault: object = None) -> None:
+        """From now on jobs are accepted, and run."""
+        self._worker = jobs_of(database, self._engine, self._count)
+        self._worker.start()
 
-    async def stop(self) -> None:
-        """Give back what runs. Jobs are not accepted any more."""
+    async def close(self) -> None:
+        """Accept no more jobs, and give back what runs."""
         worker, self._worker = self._worker, None
-        if worker:
+        if worker is not None:
             await worker.stop()
 
     async def add(self, kind: str, namespace: str, payload: Mapping[str, Any], max_attempts: int = 3) -> str:
@@ -53,7 +61,11 @@ class Jobs:
         """Raises `JobNotFound`, `StoreUnavailable`."""
         return await self._opened().find(job_id, namespace)
 
+    async def cancel(self, job_id: str, namespace: str | None = None) -> None:
+        """Raises `JobNotFound`, `Conflict`, `StoreUnavailable`."""
+        await self._opened().cancel(job_id, namespace)
+
     def _opened(self) -> Worker:
         if self._worker is None:
-            raise StoreUnavailable("The database is not open: try again soon.")
+            raise StoreUnavailable("Tasks need the database, which is not open: try again soon.")
         return self._worker
