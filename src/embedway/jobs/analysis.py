@@ -8,7 +8,7 @@ from typing import Any
 import pybase64
 
 from embedway.engine.engine import Engine
-from embedway.errors import ModelFailed
+from embedway.errors import ModelFailed, ModelNotFound, Unavailable
 from embedway.jobs.job import Job
 from embedway.jobs.report import Report
 from embedway.types import Caller, EmbedCall, Image, Output, Priority
@@ -38,7 +38,10 @@ class Analysis:
             priority=Priority.BULK,
             deadline_s=time.monotonic() + self._limit_s,
         )
-        result = await self._engine.embed(call)
+        try:
+            result = await self._engine.embed(call)
+        except ModelNotFound as error:  # it was there when the job was accepted, and at a start it comes after the jobs
+            raise Unavailable(error.message) from error
         content = result.outputs[0].content
         if content is None:
             raise ModelFailed(f"The model '{result.model}' said nothing of the image.")

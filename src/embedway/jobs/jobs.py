@@ -29,9 +29,10 @@ def ignore(kind: str, outcome: Outcome) -> None:
 def jobs_of(database: Database, engine: Engine, count: Count = ignore) -> Worker:
     """A worker for every kind of job that the server has, not yet started."""
     from embedway.jobs.analysis import Analysis
+    from embedway.jobs.run import RHYTHM
     from embedway.jobs.worker import Worker
 
-    return Worker(database, {IMAGE_ANALYZE: Analysis(engine)}, count=count)
+    return Worker(database, {IMAGE_ANALYZE: Analysis(engine)}, rhythm=RHYTHM, count=count)
 
 
 class Jobs:

@@ -50,6 +50,9 @@ class Rhythm:
     stop_s: float = 5.0
 
 
+RHYTHM = Rhythm()
+
+
 class Run:
     """One attempt at a job. `stopping` tells that the server is about to end."""
 

@@ -16,13 +16,12 @@ from typing import Any
 from embedway.errors import StoreUnavailable
 from embedway.jobs import queue
 from embedway.jobs.job import Job
-from embedway.jobs.run import Outcome, Rhythm, Run, Work
+from embedway.jobs.run import RHYTHM, Outcome, Rhythm, Run, Work
 from embedway.store.database import Database
 
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 4
-RHYTHM = Rhythm()
 
 
 class Worker:
