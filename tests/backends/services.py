@@ -42,9 +42,10 @@ class Reply:
     pause_s: float = 0.0
     closed: bool = False
     reset: bool = False
+    never: bool = False
 
     def raw(self) -> tuple[bytes, ...]:
-        if self.pieces or self.reset:
+        if self.pieces or self.reset or self.never:
             return self.pieces
         head = [f"HTTP/1.1 {self.status} X", f"content-length: {len(self.body)}"]
         head += [f"{name}: {value}" for name, value in self.headers]
@@ -124,7 +125,7 @@ class Misbehaving:
                 await asyncio.sleep(reply.pause_s)
                 writer.write(piece)
                 await writer.drain()
-            if not reply.raw() and not reply.reset:
+            if reply.never:
                 await asyncio.sleep(3600)
         finally:
             self._at_once -= 1
@@ -134,7 +135,7 @@ class Misbehaving:
         return not (reply.closed or reply.reset)
 
 
-NEVER = Reply(pieces=())
+NEVER = Reply(never=True)
 
 
 async def _read(reader: asyncio.StreamReader, peer: int) -> Question:

@@ -51,6 +51,10 @@ def check_items(facts: Facts, items: Sequence[Item]) -> None:
 
 
 def _kind(facts: Facts) -> str:
+    if Output.CONTENT in facts.outputs:
+        return "says what a picture holds; it gives no vectors"
+    if "text" not in facts.modalities:
+        return "embeds images; it scores nothing"
     if "embedding" in facts.tasks and Output.DENSE not in facts.outputs:
         return "weighs terms" if Output.SPARSE in facts.outputs else "gives a vector for each token"
     return _KINDS[min(facts.tasks)]
@@ -60,6 +64,7 @@ _PARTS = {
     Output.SPARSE: "weights of terms",
     Output.TOKENS: "vectors of tokens",
     Output.STATES: "hidden states of tokens",
+    Output.CONTENT: "account of what a picture holds",
 }
 _KINDS = {
     "classify": "classifies texts and pairs; it gives no vectors",

@@ -171,7 +171,9 @@ class Life:
         for spec in wanted:
             entry = former.get(names_of(spec)[0])
             if entry is None or entry.spec != spec:
-                entry = Entry(spec, state="idle", reason="no call has opened it yet", facts=remote_facts(spec))
+                anew = Entry(spec, state="idle", reason="no call has opened it yet", facts=remote_facts(spec))
+                anew.created_s = entry.created_s if entry else anew.created_s
+                entry = anew
             entries.append(entry)
         self._shelf.arrange([*local, *entries])
         kept = set(map(id, entries))

@@ -40,6 +40,7 @@ class Opening:
     ) -> None:
         self.all: set[Loaded] = set()
         self._devices: dict[str, Device] = {}
+        self._own: set[Device] = set()  # those of remote models, one for each copy
         self._threads: set[asyncio.Future[Any]] = set()
         self._open_warm = open_warm
         self._limits = limits
@@ -50,7 +51,7 @@ class Opening:
 
     @property
     def alive(self) -> bool:
-        return all(device.alive for device in self._devices.values())
+        return all(device.alive for device in (*self._devices.values(), *self._own))
 
     @property
     def pending_items(self) -> int:
@@ -88,6 +89,8 @@ class Opening:
         """
         while loaded.users:  # noqa: ASYNC110 -- no one's deadline depends on it
             await asyncio.sleep(POLL_S)
+        while loaded.device.runs(loaded.batcher):  # noqa: ASYNC110 -- rather than on a thread that others need
+            await asyncio.sleep(POLL_S)
         if await asyncio.to_thread(loaded.device.remove, loaded.batcher):
             while loaded.batcher.preparing:  # noqa: ASYNC110 -- for callers who have left; never for long
                 await asyncio.sleep(POLL_S)
@@ -101,12 +104,11 @@ class Opening:
 
         What is just being opened or closed gets a moment; what is opened later still is closed by its thread's end.
         """
-        for device in self._devices.values():
-            await device.stop()
+        await asyncio.gather(*(device.stop() for device in (*self._devices.values(), *self._own)))
         for loaded in list(self.all):
             if loaded.device.stopped:
                 self.all.discard(loaded)
-                loaded.backend.close()
+                self._on_thread(loaded.backend.close)
                 loaded.reservation.release()
         if self._threads:
             await asyncio.wait(self._threads, timeout=STOP_S)
@@ -128,18 +130,24 @@ class Opening:
             log.info("Model '%s' in %s and in fp32, over %d texts: %s.", name, facts.dtype, agreement.texts, agreement)
 
     def _device(self, name: str) -> Device:
-        """The device of that name, started with its first model."""
-        if name not in self._devices:
-            # what waits for another machine hangs in no native code, and its backend bounds the waiting
-            hang_s = math.inf if name.startswith(REMOTE_DEVICE) else self._hang_s
-            self._devices[name] = Device(name, hang_s, self._on_hang, self._metrics)
-            self._devices[name].start()
-        return self._devices[name]
+        """The device of that name, started with its first model; each copy of a remote model has one of its own.
+
+        What waits for another machine hangs in no native code, and its backend bounds the waiting.
+        """
+        if name.startswith(REMOTE_DEVICE):
+            device = Device(name, math.inf, self._on_hang, self._metrics)
+            self._own.add(device)
+        elif name in self._devices:
+            return self._devices[name]
+        else:
+            device = self._devices[name] = Device(name, self._hang_s, self._on_hang, self._metrics)
+        device.start()
+        return device
 
     async def _let_go(self, device: Device) -> None:
-        """End the thread of a remote model's device with its last copy: every model has its own."""
-        if device.name.startswith(REMOTE_DEVICE) and device.unused and self._devices.get(device.name) is device:
-            del self._devices[device.name]
+        """End the thread that was a remote copy's own."""
+        if device in self._own:
+            self._own.discard(device)
             await device.stop()
 
 
