@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -13,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from embedway.errors import SettingsError
 
 _FORMS = "write sqlite:////absolute/file.db or postgresql://user:password@host/database"
-_PARTS = ("password", "sslpassword")
+_SECRET = re.compile(r"://[^:/?#]*:([^@]*)@|[?&](?:ssl)?password=([^&#]*)")
 
 
 class Address:
@@ -41,8 +43,7 @@ class Address:
         else:
             raise SettingsError(f"The database URL is of a kind that is not known here: {_FORMS}.")
         self.folder = self.file.parent if self.file else data_folder()
-        given = (parsed.password, *(parsed.query.get(name) for name in _PARTS))
-        self._secrets = [secret for secret in given if isinstance(secret, str) and secret]
+        self._secrets = _secrets(url, parsed)
 
     def __str__(self) -> str:
         """Which database it is, without passwords."""
@@ -66,6 +67,14 @@ def _parse(url: str) -> URL:
     if "@" in (parsed.host or ""):  # else the rest of the password would be looked up as a host, and logged
         raise SettingsError("The database URL has two @: write an @ of the password as %40.")
     return parsed
+
+
+def _secrets(url: str, parsed: URL) -> list[str]:
+    """The passwords of a URL, as they are and as they are written in it; the longest first."""
+    options = (parsed.query.get("password"), parsed.query.get("sslpassword"))
+    meant = [one for one in (parsed.password, *options) if isinstance(one, str)]
+    written = [one for groups in _SECRET.findall(url) for one in groups]
+    return sorted({one for one in (*meant, *map(quote, meant), *written) if one}, key=len, reverse=True)
 
 
 def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
