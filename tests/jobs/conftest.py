@@ -9,9 +9,7 @@ from sqlalchemy import delete
 
 from embedway.store.database import Database
 from embedway.store.schema import metadata
-from tests.postgres import KINDS, new_url, postgres
-
-__all__ = ["postgres"]
+from tests.postgres import KINDS, new_url
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -32,7 +32,7 @@ from embedway.settings import Settings
 from embedway.store.database import Database
 from embedway.types import ModelSpec
 from tests.backends.services import Misbehaving, Question, Reply, misbehaving, registered, remote
-from tests.postgres import KINDS, new_url
+from tests.postgres import new_url
 from tests.tiny.pictures import PICTURES
 
 SERVICE = "ops-image-analyze-vlm-001"
@@ -49,11 +49,6 @@ def describe(question: Question) -> Reply:
     """Says how large the image is."""
     size = len(base64.b64decode(question.json()["image"]))
     return Reply(body=orjson.dumps({"said": f"{size} bytes", "usage": {"token_count": 7}}))
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, request, tmp_path)
 
 
 @pytest.fixture
@@ -135,11 +130,11 @@ def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(scene())
 
 
-def test_an_image_is_put_into_words(url: str, service: Misbehaving) -> None:
+def test_an_image_is_put_into_words(database_url: str, service: Misbehaving) -> None:
     """The model is given the file's own bytes; the answer has the platform's form, and its page is counted."""
 
     async def scene() -> None:
-        async with application(url, analyst(service)) as client:
+        async with application(database_url, analyst(service)) as client:
             task_id = await client.created()
             assert re.fullmatch(r"image-analyze-[0-9a-f]{32}", task_id)
             reply = await client.ended(task_id)
@@ -157,20 +152,20 @@ def test_an_image_is_put_into_words(url: str, service: Misbehaving) -> None:
     run(scene)
 
 
-def test_what_was_accepted_outlives_the_server(url: str) -> None:
+def test_what_was_accepted_outlives_the_server(database_url: str) -> None:
     """One server accepts the image and stops in the middle; the next one has the same task, and does it."""
     held, may_answer = threading.Event(), threading.Event()
 
     async def scene() -> None:
         with misbehaving(lambda question: describe(question) if may_answer.is_set() else slow(held)) as service:
-            async with application(url, analyst(service)) as client:
+            async with application(database_url, analyst(service)) as client:
                 task_id = await client.created()
                 await asyncio.to_thread(held.wait, LIMIT_S)
                 reply = await client.reply(task_id)
                 assert reply["result"] == {"task_id": task_id, "status": "PENDING"}
                 assert reply["usage"] == {"token_count": 0, "pv_count": 0}
             may_answer.set()
-            async with application(url, analyst(service)) as client:
+            async with application(database_url, analyst(service)) as client:
                 reply = await client.ended(task_id)
                 assert reply["result"]["status"] == "SUCCESS", reply
 

@@ -25,8 +25,9 @@ from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
+from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
-from embedway.http.storage import storage
+from embedway.http.storage import Storage, Stored
 from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
@@ -52,10 +53,13 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    access = Access(settings, metrics)
-    jobs = Jobs(engine, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
-    known = operations(engine, settings, jobs)
-    stored = [StoredCredentials(access), jobs]
+    storage = Storage(settings, _no_store)
+    access = Access(settings, metrics, storage.ready)
+    registry = Registry(settings, engine, storage.ready)
+    metrics.store_up.set_function(lambda: registry.up)
+    jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
+    known = operations(engine, settings, registry, jobs)
+    stored: list[Stored] = [StoredCredentials(access), registry, jobs]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
@@ -64,9 +68,7 @@ def build_app(
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(
-            engine, partial(storage, settings, [StoredCredentials(access), jobs], on_failure), on_failure
-        ),
+        lifespan=_lifespan(engine, partial(storage.serving, stored), on_failure),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -123,6 +125,11 @@ def _lifespan(
             await engine.stop()
 
     return lifespan
+
+
+def _no_store(error: SetupError) -> None:
+    """Models of the configuration need no store."""
+    log.error("There is no registry and there are no stored keys: %s", error.message)
 
 
 def _no_such_route(root_path: str) -> Callable[[Request, Exception], Awaitable[Response]]:

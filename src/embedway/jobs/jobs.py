@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from embedway.engine.engine import Engine
@@ -38,8 +38,12 @@ def jobs_of(database: Database, engine: Engine, count: Count = ignore) -> Worker
 class Jobs:
     """Stands where the worker will be. It imports no database, so the routes can be built before one is open."""
 
-    def __init__(self, engine: Engine, count: Count = ignore) -> None:
+    def __init__(
+        self, engine: Engine, store_ready: Callable[[], Awaitable[None]] | None = None, count: Count = ignore
+    ) -> None:
+        """`store_ready` returns when the store has been opened, which it may have to be first."""
         self._engine = engine
+        self._store_ready = store_ready
         self._count = count
         self._worker: Worker | None = None
 
@@ -56,17 +60,19 @@ class Jobs:
 
     async def add(self, kind: str, namespace: str, payload: Mapping[str, Any], max_attempts: int = 3) -> str:
         """The new job's id. Raises `Overloaded`, `InvalidInput`, `StoreUnavailable`."""
-        return await self._opened().add(kind, namespace, payload, max_attempts)
+        return await (await self._opened()).add(kind, namespace, payload, max_attempts)
 
     async def find(self, job_id: str, namespace: str | None = None) -> Job:
         """Raises `JobNotFound`, `StoreUnavailable`."""
-        return await self._opened().find(job_id, namespace)
+        return await (await self._opened()).find(job_id, namespace)
 
     async def cancel(self, job_id: str, namespace: str | None = None) -> None:
         """Raises `JobNotFound`, `Conflict`, `StoreUnavailable`."""
-        await self._opened().cancel(job_id, namespace)
+        await (await self._opened()).cancel(job_id, namespace)
 
-    def _opened(self) -> Worker:
+    async def _opened(self) -> Worker:
+        if self._worker is None and self._store_ready is not None:
+            await self._store_ready()
         if self._worker is None:
             raise StoreUnavailable("Tasks need the database, which is not open: try again soon.")
         return self._worker

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +11,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from embedway.errors import SettingsError
+from embedway.store.folder import data_folder, default_file
 
 _FORMS = "write sqlite:////absolute/file.db or postgresql://user:password@host/database"
 _SECRET = re.compile(r"://[^:/?#]*:([^@]*)@|[?&](?:ssl)?password=([^&#]*)")
@@ -77,12 +76,6 @@ def _secrets(url: str, parsed: URL) -> list[str]:
     return sorted({one for one in (*meant, *map(quote, meant), *written) if one}, key=len, reverse=True)
 
 
-def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_DATA_HOME/embedway`; by the XDG Base Directory Specification 0.8 a path that is not absolute is ignored."""
-    given = Path(environment.get("XDG_DATA_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "share") / "embedway"
-
-
 def default_url() -> str:
     """The file that is used when no database is configured."""
-    return URL.create("sqlite", database=str(data_folder() / "embedway.db")).render_as_string()
+    return URL.create("sqlite", database=str(default_file())).render_as_string()

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
 from embedway.http.dialects import cohere, infinity, tei, vllm
+from embedway.http.dialects.instances import Instances
 from embedway.http.dialects.openai import OpenAI
 from embedway.http.dialects.opensearch import OpenSearch
 from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
+from embedway.http.registry import Registry
 from embedway.jobs.jobs import Jobs
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
@@ -18,6 +20,7 @@ from embedway.settings import Settings
 OPENAI = OpenAI()
 OPENSEARCH, OPENSEARCH_DOCS = OpenSearch(), OpenSearch("$.docs")
 COHERE = cohere.Cohere()
+INSTANCES = Instances()
 INFINITY_DOCUMENTS, INFINITY_INPUT = infinity.Infinity("$.documents"), infinity.Infinity("$.input")
 TEI_TEXTS, TEI_INPUTS, TEI_IDS = tei.Tei("$.texts"), tei.Tei("$.inputs"), tei.Tei("$.ids")
 TEI_SENTENCES, VLLM = tei.Tei("$.inputs.sentences"), vllm.Vllm()
@@ -38,6 +41,7 @@ class Parts:
     settings: Settings
     ranking: Ranking
     pictures: Pictures
+    registry: Registry
     jobs: Jobs
 
     @property
@@ -45,8 +49,8 @@ class Parts:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, jobs: Jobs) -> Parts:
+def make_parts(engine: Engine, settings: Settings, registry: Registry, jobs: Jobs) -> Parts:
     """What all operations share."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
     ranking = Ranking(engine, settings.request_timeout_s)
-    return Parts(engine, settings, ranking, Pictures(Egress(rules)), jobs)
+    return Parts(engine, settings, ranking, Pictures(Egress(rules)), registry, jobs)
