@@ -592,13 +592,15 @@ def command_line_page() -> str:
     shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
     for name, command in _commands(cli):
-        if isinstance(command, click.Group):
+        if isinstance(command, click.Group) and not command.invoke_without_command:
             parts += [f"## embedway {name}", cleandoc(command.help or "")]
             continue
         options = [option for option in command.params if isinstance(option, click.Option)]
         arguments = [_argument(one) for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
+        names = {option.opts[0] for option in options}
         taken = [_flag(option) for option in options if option.opts[0] in shared]
+        beside = ", and `master_key` from the file or the variable" if "--database-url" in names else ""
         some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
@@ -613,8 +615,8 @@ def command_line_page() -> str:
             parts.append("It takes all [settings](settings.md).")
         elif taken:
             parts.append(
-                f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside "
-                "them is checked, and has no effect."
+                f"Of the [settings](settings.md) it takes {', '.join(taken)}{beside}; what the file or a variable sets "
+                "beside them is checked, and has no effect."
             )
     parts += [
         "## Exit statuses",
@@ -932,6 +934,12 @@ def _flag(option: click.Option) -> str:
         return ", ".join(f"`{name}`" for name in names)
     taken = option.metavar or {"filename": "FILE", "file": "FILE"}.get(option.type.name, _choices(option.type))
     return f"`{option.opts[0]} {taken}`" + (" …" if option.multiple else "")
+
+
+def _argument(argument: click.Argument) -> str:
+    """An argument as it is written: in brackets where it may be left out, with dots where there may be several."""
+    name = argument.human_readable_name.rstrip(".") + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def _choices(kind: Any) -> str:

@@ -16,6 +16,7 @@ from embedway.observe import Metrics
 from embedway.settings import AccessKey, Permission, Settings, hash_secret
 from embedway.store.database import Database
 from embedway.store.vault import open_vault
+from tests.postgres import Postgres
 
 from .signing import Signer
 from .site import Ask, site
@@ -228,4 +229,32 @@ def test_without_the_store() -> None:
         assert (await ask("GET", CONTROL, bearer(ADMIN_KEY))).status == 200
 
     run(scenario, given, metrics)
-    assert metrics.unshared_nonces._value.get() == 1
+    assert metrics.registry.get_sample_value("embedway_unshared_nonces_total") == 1
+
+
+def test_while_the_store_is_away_and_after(postgres: Postgres) -> None:
+    """Stored keys go on signing on the data plane as they were last read; the control plane waits for the database."""
+    given = Settings(access_key=CONFIGURED, database_url=postgres.new_database(), master_key=("a master key",))
+    database = Database(given.database_url or "")
+    pair = KeyPair("STORED", "stored secret", (Permission(),))
+    sealed = open_vault(given, database).seal(pair.secret)
+    database.run_now(lambda connection: add_key(connection, pair, sealed, "", "test"))
+    stored = Signer("STORED", "stored secret")
+
+    async def scenario(ask: Ask) -> None:
+        async def status(method: str, target: str, body: bytes = b"") -> int:
+            return (await ask(method, target, headers(stored.sign, method, target, body), body)).status
+
+        assert (await status("POST", DATA, BODY), await status("GET", CONTROL)) == (200, 200)
+        await asyncio.to_thread(postgres.stop)
+        try:
+            assert (await status("POST", DATA, BODY), await status("GET", CONTROL)) == (200, 503)
+        finally:
+            await asyncio.to_thread(postgres.start)
+        assert await status("GET", CONTROL) == 200
+        database.run_now(lambda connection: revoke_key(connection, "STORED", "test"))
+        await asyncio.sleep(1.0)
+        assert (await status("POST", DATA, BODY), await status("GET", CONTROL)) == (403, 403)
+
+    run(scenario, given)
+    database.close()

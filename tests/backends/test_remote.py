@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
-import numpy as np
 import pytest
 
-from embedway.backends.remote import RemoteBackend
-from embedway.errors import EmbedwayError, RemoteFailed
-from embedway.types import Outputs, Text
+from embedway.errors import RemoteFailed
+from embedway.types import Text
 
-from .services import MANY, Misbehaving, Question, Reply, length_vectors, misbehaving, registered, remote
-
-
-@contextlib.contextmanager
-def asking(
-    behave: Callable[[Question], Reply] = length_vectors, **given: Any
-) -> Iterator[tuple[RemoteBackend, Misbehaving]]:
-    """An open backend and the service that it asks."""
-    with misbehaving(behave) as service:
-        backend = RemoteBackend(registered(remote(given.pop("url", service.url), **given)))
-        try:
-            yield backend, service
-        finally:
-            backend.close()
-
-
-def ask(backend: RemoteBackend, *texts: str | Text) -> Sequence[Outputs | EmbedwayError]:
-    items = [text if isinstance(text, Text) else Text(text) for text in texts]
-    return backend.run([backend.prepare(item) for item in items])
-
-
-def lengths(outcomes: Sequence[Outputs | EmbedwayError]) -> list[float]:
-    """The first number of each vector; all must be there."""
-    found = []
-    for one in outcomes:
-        assert isinstance(one, Outputs), one
-        assert one.dense is not None
-        assert one.dense.dtype == np.float32
-        found.append(float(one.dense[0]))
-    return found
-
-
-def said(outcome: Outputs | EmbedwayError) -> str:
-    assert isinstance(outcome, EmbedwayError), outcome
-    return outcome.message
+from .services import MANY, Question, Reply, ask, asking, length_vectors, lengths
 
 
 def test_a_text_is_asked_for_by_template_and_phase() -> None:

@@ -13,7 +13,7 @@ from embedway.backends.base import Outcome
 from embedway.backends.remote_answer import Setback
 from embedway.backends.remote_definition import Definition, PhaseName
 from embedway.backends.remote_retry import FAILURES, Breaker, persist
-from embedway.backends.remote_service import CONNECTIONS, Service
+from embedway.backends.remote_service import CONNECTIONS, LATE, Service
 from embedway.backends.trace import sentence
 from embedway.errors import Overloaded, RemoteFailed, Unavailable
 from embedway.types import Outputs
@@ -78,7 +78,7 @@ class Passes:
             async with asyncio.timeout(until_s - time.monotonic()):
                 await one.ask(self._grouped(batch), first_alone=self._breaker.trying)
         except TimeoutError:
-            one.failure = one.failure or Setback("down", "did not answer in time")
+            one.failure = one.failure or Setback("late", LATE)
         if one.taken:
             self._together = min(self._together, one.taken)
         return [self._outcome(found or one.failure) for found in one.found]

@@ -23,6 +23,7 @@ from embedway.egress.wire import Answer, Broken, TooLarge
 from embedway.types import Outputs
 
 CONNECTIONS = 8
+LATE = "did not answer in time"
 QUOTED_CHARACTERS = 300
 """Of what the service says itself."""
 POLL_S = (0.2, 2.0)
@@ -71,7 +72,9 @@ class Service:
             async with asyncio.timeout(limit_s):
                 return await self._sender.send(remote.method if body is not None else "GET", url, headers, body)
         except TimeoutError as error:
-            raise Setback("down", f"did not answer within {limit_s:.3g} s") from error
+            if limit_s < remote.timeout_s:
+                raise Setback("late", LATE) from error
+            raise Setback("down", f"did not answer within {limit_s:g} s") from error
         except TooLarge as error:
             raise Setback("answer", f"gives an answer of more than {MOST_BYTES // 2**20} MiB") from error
         except Refused as error:

@@ -12,6 +12,16 @@ from embedway import __version__
 from embedway.http.operation import Operation
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key; for what manages models an admin key."},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "ACS3-HMAC-SHA256 or ACS4-HMAC-SHA256, signed with an access key.",
+    },
+}
+_PROOFS: Sequence[dict[str, list[str]]] = [{"key": []}, {"signature": []}]
 _ERRORS = {"4XX": "The request is refused", "5XX": "The server failed or is not ready"}
 
 
@@ -39,10 +49,10 @@ def openapi(operations: Sequence[Operation], root_path: str, keyless: bool, prot
         },
         "servers": [{"url": root_path or "/"}],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "components": {"schemas": components, "securitySchemes": _SCHEMES},
     }
     if not keyless:
-        document["security"] = [{"key": []}]
+        document["security"] = _PROOFS
     return document
 
 
@@ -75,6 +85,8 @@ def _describe(operation: Operation, number: int, path: str, references: dict[Any
         described["requestBody"] = {"required": True, "content": {"application/json": media}}
     if not operation.guarded:
         described["security"] = []
+    if operation.action is not None:
+        described["security"] = _PROOFS
     return described
 
 
