@@ -87,6 +87,7 @@ def test_they_are_sent_so() -> None:
         ({"body": '{"input": "%{input}", "x": "%{unknown}"}'}, "$.request.requestBody", "'unknown' has no value"),
         ({"response": "result"}, "$.response.embeddings", "JSONPath cannot be read"),
         ({"response": "$.a["}, "$.response.embeddings", "JSONPath cannot be read"),
+        ({"response": "$[?search(@.a, '(a+)+b')]"}, "$.response.embeddings", "JSONPath cannot be read"),
         ({"response": "$" + ".a" * 600}, "$.response.embeddings", "1,000 characters"),
         ({"headers": {"Host": "elsewhere"}}, "$.request.header.Host", "not yours to set"),
         ({"headers": {"content-length": "1"}}, "$.request.header.content-length", "not yours to set"),
