@@ -80,8 +80,8 @@ def test_a_database_that_is_up_to_date_is_opened_without_alembic(database: Datab
     subprocess.run([sys.executable, "-c", script, url], check=True, timeout=60)
 
 
-def test_the_newest_revision_can_be_undone(database: Database) -> None:
-    """For those who write the next one: down and up again."""
+def test_the_revisions_can_be_undone(database: Database) -> None:
+    """For those who write the next one: all the way down, and up again."""
     from alembic import command
     from alembic.config import Config
 
@@ -90,7 +90,7 @@ def test_the_newest_revision_can_be_undone(database: Database) -> None:
 
     def there_and_back(connection: Connection) -> set[str]:
         config.attributes["connection"] = connection
-        command.downgrade(config, "-1")
+        command.downgrade(config, "base")
         left = tables(connection)
         command.upgrade(config, "head")
         return left

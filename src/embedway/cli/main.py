@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from embedway import __version__
+from embedway.cli.jobs import jobs
 from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
 from embedway.cli.registry import instances, models
@@ -137,7 +138,7 @@ def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
     return settings
 
 
-for group in (models, instances, keys):
+for group in (models, instances, keys, jobs):
     cli.add_command(group)
 
 

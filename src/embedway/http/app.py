@@ -27,7 +27,8 @@ from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
-from embedway.http.storage import Storage
+from embedway.http.storage import Storage, Stored
+from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -56,7 +57,9 @@ def build_app(
     access = Access(settings, metrics, storage.ready)
     registry = Registry(settings, engine, storage.ready)
     metrics.store_up.set_function(lambda: registry.up)
-    known = operations(engine, settings, registry)
+    jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
+    known = operations(engine, settings, registry, jobs)
+    stored: list[Stored] = [StoredCredentials(access), registry, jobs]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
@@ -65,7 +68,7 @@ def build_app(
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, partial(storage.serving, [StoredCredentials(access), registry]), on_failure),
+        lifespan=_lifespan(engine, partial(storage.serving, stored), on_failure),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )

@@ -18,6 +18,7 @@ from embedway.http.operations.parts import (
     make_parts,
 )
 from embedway.http.registry import Registry
+from embedway.jobs.jobs import Jobs
 from embedway.settings import Settings
 
 _PREFIXES: Sequence[tuple[str, Dialect]] = (
@@ -40,16 +41,18 @@ def dialect_of(path: str) -> Dialect:
     return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
-def operations(engine: Engine, settings: Settings, registry: Registry | None = None) -> Sequence[Operation]:
+def operations(
+    engine: Engine, settings: Settings, registry: Registry | None = None, jobs: Jobs | None = None
+) -> Sequence[Operation]:
     """All operations, those of a more special path first; of those that share a path its owner first.
 
-    Without a `registry` they are good for describing them only.
+    Without a `registry` and `jobs` they are good for describing them only.
     """
-    parts = make_parts(engine, settings, registry or Registry(settings, engine))
+    parts = make_parts(engine, settings, registry or Registry(settings, engine), jobs or Jobs(engine))
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
-        *(platform.texts, platform.weights_and_ranks, platform.images),
+        *(platform.texts, platform.weights_and_ranks, platform.images, platform.analysis),
         *(instances.models, instances.model),
     )
     return [operation for table in tables for operation in table(parts)]

@@ -13,6 +13,7 @@ from embedway.http.dialects.opensearch import OpenSearch
 from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.registry import Registry
+from embedway.jobs.jobs import Jobs
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
 
@@ -28,6 +29,9 @@ QUERY = "What is the capital of France?"
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
 TEXTS = ["Science and technology are the primary productive forces", "opensearch product documentation"]
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""A grey PNG of one pixel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -38,13 +42,15 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    jobs: Jobs
 
     @property
     def timeout_s(self) -> float:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, registry: Registry) -> Parts:
+def make_parts(engine: Engine, settings: Settings, registry: Registry, jobs: Jobs) -> Parts:
     """What all operations share."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
-    return Parts(engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)), registry)
+    ranking = Ranking(engine, settings.request_timeout_s)
+    return Parts(engine, settings, ranking, Pictures(Egress(rules)), registry, jobs)
