@@ -92,6 +92,18 @@ job = Table(
     Index("ix_job_status_run_after_s", "status", "run_after_s"),
 )
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", String, primary_key=True),  # YYYY-MM-DD, UTC
+    Column("key", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("model", String, primary_key=True),  # empty for requests that reached none
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+)
+
 version = Table(
     "version",
     metadata,
