@@ -5,7 +5,9 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
     EmbedwayError                 500  internal_error
     ├── InvalidInput              400  invalid_request       names the path of the bad field
     ├── Unauthenticated           401  unauthenticated
+    │   └── SignatureRefused      401  signature_refused     names Alibaba Cloud's own code for it
     ├── Forbidden                 403  forbidden
+    │   └── NoPermission          403  no_permission         the caller is known, and may not do this
     ├── ModelNotFound             404  model_not_found
     ├── InstanceNotFound          404  instance_not_found
     ├── JobNotFound               404  job_not_found
@@ -26,6 +28,8 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
         ├── ModelFilesError            a model's files: missing, damaged, unsupported
         └── NoRoom                     a model that the memory has no room for
 """
+
+from typing import ClassVar
 
 
 class EmbedwayError(Exception):
@@ -60,9 +64,32 @@ class Unauthenticated(EmbedwayError):
     code = "unauthenticated"
 
 
+class SignatureRefused(Unauthenticated):
+    """A signed request that is not believed. It never says what the signature should have been.
+
+    `reason` is the code that Alibaba Cloud's gateway has for it, and `gateway_status` the status that goes with it
+    there: what the dialects of Alibaba Cloud answer. Elsewhere it is 401.
+    """
+
+    code = "signature_refused"
+    _STATUSES: ClassVar = {"InvalidAccessKeyId.NotFound": 404, "InvalidAccessKeyId.Inactive": 403}
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.gateway_status = self._STATUSES.get(reason, 400)
+
+
 class Forbidden(EmbedwayError):
     status = 403
     code = "forbidden"
+
+
+class NoPermission(Forbidden):
+    """The caller is known, and its permissions do not cover the action. `reason` is Alibaba Cloud's code for it."""
+
+    code = "no_permission"
+    reason = "NoPermission"
 
 
 class ModelNotFound(EmbedwayError):

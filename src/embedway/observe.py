@@ -64,6 +64,9 @@ class Metrics:
         )
         self.unloads = counter("embedway_unloads", "Copies of models that were unloaded.", ["model", "cause"])
         self.memory_reserved = gauge("embedway_memory_reserved_bytes", "Memory reserved for models, by estimate.")
+        self.unshared_nonces = counter(
+            "embedway_unshared_nonces", "Signed calls believed while the store could not say if their nonce was used."
+        )
         self.restarts = counter("embedway_worker_restarts", "Model threads started again after they died.", ["device"])
 
     def render(self, models: Sequence[ModelStatus]) -> bytes:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from embedway.store.database import Database
+    from embedway.store.vault import Vault
 
 FLUSH_S = 0.5
+MAX_PLACES = 10_000
+"""Told apart between two writes."""
 Place = tuple[str, str, str, str]
 """Day, key, namespace, model."""
 
@@ -40,24 +43,34 @@ class Counts:
 
 
 class UsageLog:
-    """Counts, and brings the counts to the database. `add` is for the event loop's thread."""
+    """Counts, and brings the counts to the database once there is one. For the event loop's thread."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self) -> None:
+        self._database: Database | None = None
         self._counts: dict[Place, Counts] = {}
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, key: str, namespace: str, model: str, counts: Counts) -> None:
-        """Count one request."""
+    def add(self, key: str, namespace: str, used: Sequence[tuple[str, int]], failed: bool) -> None:
+        """Count one request, and the tokens of the models that answered it; one that reached none has no model."""
         day = time.strftime("%Y-%m-%d", time.gmtime())
-        self._counts.setdefault((day, key, namespace, model), Counts()).add(counts)
+        first = used[0][0] if used else ""
+        self._at((day, key, namespace, first)).add(Counts(requests=1, errors=int(failed)))
+        for model, tokens in used:
+            self._at((day, key, namespace, model)).tokens += tokens
 
-    def start(self) -> None:
+    def _at(self, place: Place) -> Counts:
+        """The counts of a place. Anyone may write any namespace into a path: beyond a bound all are one."""
+        if place not in self._counts and len(self._counts) >= MAX_PLACES:
+            place = (place[0], "", "", "")
+        return self._counts.setdefault(place, Counts())
+
+    async def open(self, database: Database, vault: Vault) -> None:
         """Begin to write, in a task of the running loop."""
+        self._database = database
         self._task = asyncio.create_task(self._write(), name="usage")
 
-    async def stop(self) -> None:
+    async def close(self) -> None:
         """Write what is left."""
         self._stopping.set()
         if self._task:
@@ -65,14 +78,14 @@ class UsageLog:
 
     async def flush(self) -> None:
         """Add what was counted to the database. Raises `StoreUnavailable`; then nothing is lost."""
-        taken, self._counts = self._counts, {}
-        if not taken:
+        if not self._counts or self._database is None:
             return
+        taken, self._counts = self._counts, {}
         try:
             await self._database.run(lambda connection: add_counts(connection, taken))
         except BaseException:  # a transaction that may have been committed after all is counted again: rather twice
             for place, counts in taken.items():
-                self._counts.setdefault(place, Counts()).add(counts)
+                self._at(place).add(counts)
             raise
 
     async def _write(self) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from embedway import __version__
+from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.cli.usage import usage
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
@@ -114,24 +116,8 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
         click.echo(line)
 
 
-@cli.command()
-@settings_flags(("database_url",))
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC); by default the first of all.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; by default the last of all.")
-@click.option(
-    "--by",
-    multiple=True,
-    type=click.Choice(["day", "key", "namespace", "model"]),
-    help="What to tell apart; by default all of them.",
-)
-@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
-@click.option("--csv", "form", flag_value="csv", help="Comma-separated values with a head line.")
-def usage(config: Path | None, **options: Any) -> None:
-    """Show the requests, errors and tokens of keys, namespaces and models."""
-    from embedway.cli.usage import Report, show_usage
-
-    own = {name: options.pop(name) for name in ("since", "until", "by", "form")}
-    click.echo(show_usage(read_settings(config, options), Report(**own)))
+cli.add_command(keys)
+cli.add_command(usage)
 
 
 def main() -> None:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
-import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
-from embedway.access.usage import COLUMNS, UsageRow, read_usage
+import click
+
+from embedway.access.usage import COLUMNS, read_usage
+from embedway.cli.options import read_settings, settings_flags
+from embedway.cli.table import render
 from embedway.settings import Settings
-from embedway.store.database import open_database
 
 SUMS = ("requests", "errors", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Which days, told apart by which columns (none: by all), in which form (None: a table)."""
+    """Which days (None: from the first, to the last), told apart by which columns (none: by all), in which form (None:
+    a table).
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -27,42 +35,33 @@ class Report:
     form: Literal["json", "csv"] | None = None
 
 
+@click.command()
+@settings_flags(("database_url",))
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC); by default the first of all.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; by default the last of all.")
+@click.option("--by", multiple=True, type=click.Choice(COLUMNS), help="What to tell apart; by default all of them.")
+@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="Comma-separated values with a head line.")
+def usage(config: Path | None, database_url: str | None, **options: Any) -> None:
+    """Show the requests, errors and tokens of keys, namespaces and models."""
+    click.echo(show_usage(read_settings(config, {"database_url": database_url}), Report(**options)))
+
+
 def show_usage(settings: Settings, report: Report) -> str:
     """The sums as text. Raises `StoreUnavailable`."""
-    by = report.by or COLUMNS
-    since, until = (f"{day:%Y-%m-%d}" if day else default for day, default in ((report.since, ""), (report.until, "9")))
-    database = open_database(settings)
-    try:
-        rows = database.run_now(lambda connection: read_usage(connection, since, until, by), reads=True)
-    finally:
-        database.close()
-    columns = [*(name for name in COLUMNS if name in by), *SUMS]
-    form = report.form
-    if form == "json":
-        return "\n".join(json.dumps({name: getattr(row, name) for name in columns}) for row in rows)
-    cells = [[str(getattr(row, name)) for name in columns] for row in rows]
-    return _csv(columns, cells) if form == "csv" else _table(columns, cells, rows)
+    from embedway.store.database import open_database
 
-
-def _csv(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(cells)
-    return text.getvalue().rstrip("\n")
-
-
-def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], rows: Sequence[UsageRow]) -> str:
-    """Columns of equal width, numbers to the right, and their sums in the last line."""
-    if not rows:
-        return "Nothing was used, or no server that uses this database has run."
-    total = {name: str(sum(getattr(row, name) for row in rows)) for name in SUMS}
-    lines = [list(columns), *map(list, cells), [total.get(name, "") for name in columns]]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if name in SUMS else cell.ljust(width)
-            for name, cell, width in zip(columns, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    by = [name for name in COLUMNS if name in (report.by or COLUMNS)]
+    since = f"{report.since:%Y-%m-%d}" if report.since else ""
+    until = f"{report.until:%Y-%m-%d}" if report.until else "9999"
+    with closing(open_database(settings)) as database:
+        found = database.run_now(partial(read_usage, since=since, until=until, by=by), reads=True)
+    columns = [*by, *SUMS]
+    rows = [{name: value for name, value in dataclasses.asdict(row).items() if name in columns} for row in found]
+    if report.form == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().rstrip("\n")
+    return render(columns, rows, report.form == "json")

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,14 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from embedway.access.usage import UsageLog
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
 from embedway.http.access import Access
+from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
 from embedway.http.routes import dialect_of, operations
+from embedway.http.storage import storage
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -47,17 +52,19 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    access = Access(settings)
+    access, usage = Access(settings, metrics), UsageLog()
     known = operations(engine, settings)
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
+    routes = [*ops.routes(), *_routes(known, access, limits, metrics, usage)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, on_failure),
+        lifespan=_lifespan(
+            engine, partial(storage, settings, [StoredCredentials(access), usage], on_failure), on_failure
+        ),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -65,7 +72,9 @@ def build_app(
     return app
 
 
-def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> list[BaseRoute]:
+def _routes(
+    known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, usage: UsageLog
+) -> list[BaseRoute]:
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
@@ -75,7 +84,7 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
             shared.setdefault((operation.method, path), []).append(operation)
     routes: list[BaseRoute] = []
     for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+        endpoint = Endpoint(sharing, access, limits, metrics, usage).__call__
         ends = ("",) if path.endswith(":path}") else ("", "/")
         routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
     return routes
@@ -93,8 +102,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _lifespan(
-    engine: Engine, on_failure: Callable[[SetupError], None]
-) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    engine: Engine, store: Callable[[], AbstractAsyncContextManager[None]], on_failure: Callable[[SetupError], None]
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def load() -> None:
         try:
             await engine.start()
@@ -105,7 +114,8 @@ def _lifespan(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loading = asyncio.create_task(load(), name="load models")
         try:
-            yield
+            async with store():
+                yield
         finally:
             loading.cancel()
             with contextlib.suppress(asyncio.CancelledError):

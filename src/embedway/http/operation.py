@@ -13,8 +13,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from embedway.access.usage import UsageLog
 from embedway.errors import EmbedwayError, Unavailable
-from embedway.http.access import Access
+from embedway.http.access import Access, Demand
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
@@ -37,8 +38,9 @@ class Operation:
 
     `answer(exchange, body)` gives the reply's JSON; `body` is None for an operation without one (`body_type` None).
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
-    `guarded` asks for the data plane's key. `told_by`: where several operations share a path, the keys by which a body
-    shows that it is this one's.
+    `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
+    the control plane: always a signature or an admin key, and a permission for this action. `told_by`: where several
+    operations share a path, the keys by which a body shows that it is this one's.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Operation:
     reply_type: Any
     body_type: type[msgspec.Struct] | None = None
     guarded: bool = True
+    action: str | None = None
     example: Any = None
     told_by: frozenset[str] = frozenset()
 
@@ -69,10 +72,13 @@ class Endpoint:
     operation recognises.
     """
 
-    def __init__(self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, usage: UsageLog
+    ) -> None:
         self._operations = operations
         self._access = access
         self._metrics = metrics
+        self._usage = usage
         max_bytes = operations[0].dialect.max_body_bytes
         self._max_bytes = limits.max_bytes if max_bytes is None else min(limits.max_bytes, max_bytes)
         self._timeout_s = limits.timeout_s
@@ -101,11 +107,13 @@ class Endpoint:
     async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
-        self._access.check(exchange, operation.guarded)
-        if operation.body_type is None:
-            return b""
-        raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
-        exchange.body_unread = False
+        proof = self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
+        raw = b""
+        if operation.body_type is not None:
+            raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
+            exchange.body_unread = False
+        if proof is not None:
+            await self._access.prove(exchange, proof, raw)
         return raw
 
     async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
@@ -117,6 +125,8 @@ class Endpoint:
     def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
         self._metrics.requests.labels(operation.name, str(status)).inc()
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+        if operation.action is None and operation.guarded:
+            self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
 
 
 def choose(operations: Sequence[Operation], raw: bytes) -> Operation:
