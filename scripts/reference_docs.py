@@ -411,8 +411,26 @@ OPERATIONAL = {
     "/docs/assets": ("The page's script and style", "never"),
 }
 
+REFUSED = {
+    "IncompleteSignature": "`Authorization` or a header that it needs is missing, given twice or malformed; or "
+    "`SignedHeaders` does not cover `host`, `x-acs-date`, `x-acs-signature-nonce` and `x-acs-content-sha256`.",
+    "InvalidTimeStamp.Format": "`x-acs-date` is no time such as `2026-11-21T00:04:03Z`.",
+    "InvalidTimeStamp.Expired": "`x-acs-date` is more than 15 minutes from the server's time, either way.",
+    "InvalidAccessKeyId.NotFound": "There is no access key of this id.",
+    "InvalidAccessKeyId.Inactive": "The access key has expired or was revoked.",
+    "SignatureDoesNotMatch": "The signature, or the hash of the body, is not right.",
+    "SignatureNonceUsed": "A request with this nonce was believed before, by this server or another on its database.",
+    "InvalidSecurityToken.NotSupported": "The request is signed with temporary credentials (STS).",
+}
+
 REQUEST_HEADERS = {
-    "authorization": "`Bearer <key>`: the API key, where the server has keys.",
+    "authorization": "`Bearer <key>`: the API key, where the server has keys; or a signature, `ACS3-HMAC-SHA256 …` or "
+    "`ACS4-HMAC-SHA256 …`.",
+    "x-acs-bearer-token": "The key, without `authorization` and with `x-acs-signature-type: BEARERTOKEN`: what the "
+    "vendor's client of the control plane sends.",
+    "x-acs-date": "When a signed request was signed, such as `2026-11-21T00:04:03Z`.",
+    "x-acs-signature-nonce": "What makes a signed request one of its kind: 1 to 128 visible ASCII characters.",
+    "x-acs-content-sha256": "The SHA-256 of a signed request's body, in hex.",
     "token": "A custom deployment's own token.",
     "content-type": "`application/json` or another JSON type. Left out, the body is taken for JSON.",
     "x-request-id": "An id of the caller's, up to 128 visible ASCII characters; the reply repeats it.",
@@ -452,6 +470,9 @@ WHEN = {
     "EmbedwayError": "A fault of the server's own; the log has the stack.",
     "InvalidInput": "The body is not JSON, or a field is missing or wrong. Where it is one field, its path is named.",
     "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
+    "SignatureRefused": "A signed request is not believed; the [codes](#signed-requests) say why.",
+    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown where "
+    "an admin key is needed.",
     "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
     "ModelNotFound": "No model, alias, service id or deployment has this name.",
     "InstanceNotFound": "No instance of this id was declared.",
@@ -612,7 +633,8 @@ def routes_page() -> str:
             title, words = DIALECTS[dialect]
             parts += [f"## {title}", words]
         parts += _operation(operation)
-    ops = Ops(cast(Any, None), Metrics(), Access(Settings()), {}, "", protected=False)
+    metrics = Metrics()
+    ops = Ops(cast(Any, None), metrics, Access(Settings(), metrics), {}, "", protected=False)
     paths = [route.path for route in ops.routes() if isinstance(route, Route | Mount)]
     parts += [
         "## Operations",
@@ -707,6 +729,13 @@ def errors_page() -> str:
         "that is empty is 400 `Empty`.",
         "429 and 503 carry `Retry-After`, 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
         "closes the connection.",
+        "## Signed requests",
+        "The APIs of Alibaba Cloud refuse a signed request with their gateway's codes and statuses. Those of "
+        "`InvalidAccessKeyId.Inactive` and `InvalidSecurityToken.NotSupported` are Embedway's choice.",
+        _table(
+            ("code", "status", "when"),
+            [(f"`{code}`", str(status), REFUSED[code]) for code, status in errors.GATEWAY_STATUSES.items()],
+        ),
         "## Before a request has a path",
         f"A request whose head cannot be parsed gets 400 `bad_request`, one whose head is larger than "
         f"{MAX_HEAD_BYTES // 1024} KiB 431 `request_header_fields_too_large`, one whose head takes longer than "
@@ -777,6 +806,8 @@ def _wire_errors() -> Iterator[type[EmbedwayError]]:
 
 def _sample(kind: type[EmbedwayError]) -> EmbedwayError:
     """One error of the kind: some need more than a message."""
+    if issubclass(kind, SignatureRefused):
+        return kind("", "SignatureDoesNotMatch")
     if issubclass(kind, ModelNotFound):
         return kind("", "name")
     if issubclass(kind, MethodNotAllowed):

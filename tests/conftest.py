@@ -4,6 +4,10 @@ import os
 
 from hypothesis import settings
 
+from .postgres import database_url, postgres
+
+__all__ = ["database_url", "postgres"]
+
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -4,6 +4,7 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
 
     EmbedwayError                 500  internal_error
     ├── InvalidInput              400  invalid_request       names the path of the bad field
+    │   └── SecretRequired        400  secret_required       a masked secret that stands for none
     ├── Unauthenticated           401  unauthenticated
     │   └── SignatureRefused      401  signature_refused     names Alibaba Cloud's own code for it
     ├── Forbidden                 403  forbidden
@@ -29,7 +30,7 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
         └── NoRoom                     a model that the memory has no room for
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 
 class EmbedwayError(Exception):
@@ -59,25 +60,43 @@ class InvalidInput(EmbedwayError):
         self.item = item
 
 
+class SecretRequired(InvalidInput):
+    """A masked secret came back that stands for no stored one, or must not be sent where it would go now."""
+
+    code = "secret_required"
+
+
 class Unauthenticated(EmbedwayError):
     status = 401
     code = "unauthenticated"
 
 
+GATEWAY_STATUSES: Mapping[str, int] = {
+    "IncompleteSignature": 400,
+    "InvalidTimeStamp.Format": 400,
+    "InvalidTimeStamp.Expired": 400,
+    "InvalidAccessKeyId.NotFound": 404,
+    "InvalidAccessKeyId.Inactive": 403,
+    "SignatureDoesNotMatch": 400,
+    "SignatureNonceUsed": 400,
+    "InvalidSecurityToken.NotSupported": 400,
+}
+"""The codes and statuses with which Alibaba Cloud's gateway refuses signed requests; the last code is Embedway's own."""
+
+
 class SignatureRefused(Unauthenticated):
     """A signed request that is not believed. It never says what the signature should have been.
 
-    `reason` is the code that Alibaba Cloud's gateway has for it, and `gateway_status` the status that goes with it
-    there: what the dialects of Alibaba Cloud answer. Elsewhere it is 401.
+    `reason` is one of `GATEWAY_STATUSES`, and `gateway_status` its status: what the dialects of Alibaba Cloud answer.
+    Elsewhere it is 401.
     """
 
     code = "signature_refused"
-    _STATUSES: ClassVar = {"InvalidAccessKeyId.NotFound": 404, "InvalidAccessKeyId.Inactive": 403}
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.gateway_status = self._STATUSES.get(reason, 400)
+        self.gateway_status = GATEWAY_STATUSES[reason]
 
 
 class Forbidden(EmbedwayError):

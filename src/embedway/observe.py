@@ -67,6 +67,7 @@ class Metrics:
         self.unshared_nonces = counter(
             "embedway_unshared_nonces", "Signed calls believed while the store could not say if their nonce was used."
         )
+        self.store_up = gauge("embedway_store_up", "1 while the database answers; 0 also while none was needed yet.")
         self.restarts = counter("embedway_worker_restarts", "Model threads started again after they died.", ["device"])
 
     def render(self, models: Sequence[ModelStatus]) -> bytes:

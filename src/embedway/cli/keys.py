@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 import time
@@ -19,6 +18,7 @@ from embedway.access.accesskeys import make_pair
 from embedway.access.policy import read_permission
 from embedway.cli.options import read_settings, settings_flags
 from embedway.cli.table import render
+from embedway.cli.user import who
 from embedway.errors import InvalidInput, SettingsError
 from embedway.settings import Permission, Settings
 
@@ -84,7 +84,7 @@ def print_new(settings: Settings, permissions: Sequence[str], expires_in: str | 
     pair = make_pair(tuple(map(_permission, permissions)) or _ALL, expires_s)
     with closing(open_database(settings)) as database:
         sealed = open_vault(settings, database).seal(pair.secret)
-        database.run_now(partial(add_key, pair=pair, sealed=sealed, note=note, who=_who()))
+        database.run_now(partial(add_key, pair=pair, sealed=sealed, note=note, who=who()))
     if as_json:
         shown = {"id": pair.id, "secret": pair.secret, "expires": _moment(expires_s)}
         click.echo(json.dumps(shown))
@@ -116,7 +116,7 @@ def revoke_stored(settings: Settings, key_id: str) -> None:
     if any(key.id == key_id for key in settings.access_key):
         raise SettingsError(f"The access key '{key_id}' is one of the configuration: take it out there.")
     with closing(open_database(settings)) as database:
-        if not database.run_now(partial(revoke_key, key_id=key_id, who=_who())):
+        if not database.run_now(partial(revoke_key, key_id=key_id, who=who())):
             raise SettingsError(f"There is no access key '{key_id}' to revoke: 'embedway keys list' shows all.")
 
 
@@ -155,11 +155,3 @@ def _permissions(given: Sequence[Permission]) -> str:
 
 def _moment(at_s: float | None) -> str | None:
     return None if at_s is None else datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _who() -> str:
-    """Who is told of in the audit: the system's user."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (OSError, KeyError):  # a container's user may have no name
-        return "cli"

@@ -13,6 +13,7 @@ import click
 from embedway import __version__
 from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.cli.registry import instances, models
 from embedway.cli.usage import usage
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
@@ -89,23 +90,6 @@ def embed(
 
 
 @cli.command()
-@settings_flags(("model", "log_level"))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--measure", is_flag=True, help="Open each model in int8 and compare its vectors with those in fp32.")
-@click.option("--known", is_flag=True, help="List the service ids and bundled models that are known by name instead.")
-def models(config: Path | None, as_json: bool, measure: bool, known: bool, **flags: Any) -> None:
-    """List the configured models, where their files are, and what they can do. Downloads nothing."""
-    from embedway.cli.models import list_known, list_models
-
-    if known:
-        click.echo(list_known(as_json))
-        return
-    settings = read_settings(config, flags)
-    set_up_logging(settings.log_level, settings.log_format)
-    click.echo(list_models(settings, as_json, measure))
-
-
-@cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--revision", help="A commit, branch or tag of the hub, for all of them.")
 def pull(names: tuple[str, ...], revision: str | None) -> None:
@@ -116,8 +100,8 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
         click.echo(line)
 
 
-cli.add_command(keys)
-cli.add_command(usage)
+for command in (models, instances, keys, usage):
+    cli.add_command(command)
 
 
 def main() -> None:

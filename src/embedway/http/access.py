@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -54,7 +55,11 @@ class Access:
     and so is a `Host` that is not loopback (DNS rebinding).
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, store_ready: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`store_ready` returns when the store has been opened, which it may have to be first."""
+        self._store_ready = store_ready
         self._keys = Keys((*settings.api_key_sha256, *settings.admin_key_sha256))
         self._admin_keys = Keys(settings.admin_key_sha256)
         self._keyless = settings.keyless
@@ -65,7 +70,7 @@ class Access:
         self.access_keys = AccessKeys(settings.access_key)
         self.nonces = Nonces(metrics.unshared_nonces.inc)
 
-    def look(self, exchange: Exchange, demand: Demand) -> Proof | None:
+    async def look(self, exchange: Exchange, demand: Demand) -> Proof | None:
         """Judge a request by its head, before any of its body is read. Names the caller, or returns what `prove` must
         still find true. Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`.
         """
@@ -76,10 +81,14 @@ class Access:
             self._check_page(headers.get("host", ""), headers.get("origin"))
         authorization = read_bearer(headers)
         if is_signed(authorization or ""):
+            if self._store_ready is not None:
+                await self._store_ready()
             return self._look_at_signature(exchange, demand)
         if demand.action is None:
             caller = self._keys.identify(authorization)
-            _name(exchange, caller.flow, f"key:{caller.flow[:8]}" if caller is not ANONYMOUS else "anonymous")
+            _name(
+                exchange, caller.flow, "anonymous" if caller is ANONYMOUS else self._who(bearer_digest(authorization))
+            )
         else:
             self._admit_admin(exchange, bearer_digest(authorization))
         return None
@@ -111,11 +120,15 @@ class Access:
         if digest is None:
             raise Unauthenticated(_PROVE_YOURSELF)
         if self._admin_keys.know(digest):
-            _name(exchange, digest[:16], f"admin-key:{digest[:8]}")
+            _name(exchange, digest[:16], self._who(digest))
         elif self._keys.know(digest):
             raise NoPermission(f"An API key may not manage anything. {_PROVE_YOURSELF}")
         else:
             raise Unauthenticated(f"The bearer token is no admin key of this server. {_PROVE_YOURSELF}")
+
+    def _who(self, digest: str | None) -> str:
+        digest = digest or ""
+        return f"{'admin-key' if self._admin_keys.know(digest) else 'key'}:{digest[:8]}"
 
     def _check_page(self, host: str, origin: str | None) -> None:
         if self._check_host and not is_loopback_host(host):

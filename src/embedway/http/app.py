@@ -26,8 +26,9 @@ from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
+from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
-from embedway.http.storage import storage
+from embedway.http.storage import Storage
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -52,8 +53,12 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    access, usage = Access(settings, metrics), UsageLog()
-    known = operations(engine, settings)
+    storage = Storage(settings, on_failure)
+    access = Access(settings, metrics, storage.ready)
+    usage = UsageLog()
+    registry = Registry(settings, engine, storage.ready)
+    metrics.store_up.set_function(lambda: registry.up)
+    known = operations(engine, settings, registry)
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
@@ -62,9 +67,7 @@ def build_app(
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(
-            engine, partial(storage, settings, [StoredCredentials(access), usage], on_failure), on_failure
-        ),
+        lifespan=_lifespan(engine, partial(storage.serving, [StoredCredentials(access), registry, usage]), on_failure),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from embedway.access.accesskeys import KeyPair
-from embedway.errors import SettingsError
+from embedway.errors import SettingsError, SetupError
 from embedway.http.access import Access
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ class StoredCredentials:
 
         self._access.nonces.use(spend)
         self._watch = Watch(database, VERSION, reload)
+        try:
+            await self._watch.look()
+        except SetupError:
+            raise  # no later look will be better
+        except Exception:
+            log.info("The access keys of the database could not be read yet.")
         self._watch.start()
 
     async def close(self) -> None:

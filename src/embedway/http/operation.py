@@ -107,7 +107,7 @@ class Endpoint:
     async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
-        proof = self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
+        proof = await self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
         raw = b""
         if operation.body_type is not None:
             raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)

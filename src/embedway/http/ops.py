@@ -99,7 +99,7 @@ class Ops:
         async def answer(request: Request) -> Response:
             exchange = Exchange.begin(request)
             try:
-                proof = self._access.look(exchange, Demand("GetMetrics", guarded=self._protected))
+                proof = await self._access.look(exchange, Demand("GetMetrics", guarded=self._protected))
                 if proof is not None:
                     await self._access.prove(exchange, proof, b"")
             except EmbedwayError as error:

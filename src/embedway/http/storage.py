@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from embedway.errors import SetupError
 from embedway.settings import Settings
+from embedway.store.folder import default_file
+
+OPEN_S = 10.0
+"""Seconds that a request waits for the store to be opened."""
+LOOK_S = 0.4
+"""Seconds between two looks for a file that another process may make."""
 
 if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server listens first
     from embedway.store.database import Database
     from embedway.store.vault import Vault
+
+log = logging.getLogger(__name__)
 
 
 class Stored(Protocol):
@@ -25,36 +34,68 @@ class Stored(Protocol):
         """End what uses the store."""
 
 
-@contextlib.asynccontextmanager
-async def storage(
-    settings: Settings, parts: Sequence[Stored], on_failure: Callable[[SetupError], None]
-) -> AsyncIterator[None]:
-    """Open the store for these parts in the background, and close it after them. `on_failure` hears of settings with
-    which no store can ever be opened; a database that is away is waited for.
+class Storage:
+    """Opens the store for its parts in the background, and closes it after them.
+
+    A configured database is opened at once, and so is the default file that is there or appears, or that a server with
+    keys needs for their usage; else nothing is made before something asks for it: a server that only embeds for this
+    machine never does.
     """
-    opened: list[Database] = []
 
-    async def open_all() -> None:
+    def __init__(self, settings: Settings, on_failure: Callable[[SetupError], None]) -> None:
+        """`on_failure` hears of settings with which no store can ever be opened; a database that is away is waited
+        for.
+        """
+        self._settings = settings
+        self._on_failure = on_failure
+        self._asked = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    async def ready(self) -> None:
+        """Return when the parts have begun to use the store, or cannot yet, which they then say themselves."""
+        self._asked.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._opened.wait(), OPEN_S)
+
+    @contextlib.asynccontextmanager
+    async def serving(self, parts: Sequence[Stored]) -> AsyncIterator[None]:
+        """Open, and close in the reverse order."""
+        opened: list[Database] = []
+
+        async def open_all() -> None:
+            await self._need()
+            try:
+                database, vault = await asyncio.to_thread(_make, self._settings)
+                opened.append(database)
+                for part in parts:
+                    await part.open(database, vault)
+            except SetupError as error:
+                self._on_failure(error)
+            except Exception:
+                log.exception("The store cannot be used.")
+            finally:
+                self._opened.set()
+
+        opening = asyncio.create_task(open_all(), name="open the store")
         try:
-            database, vault = await asyncio.to_thread(_make, settings)
-        except SetupError as error:
-            on_failure(error)
-            return
-        opened.append(database)
-        for part in parts:
-            await part.open(database, vault)
+            yield
+        finally:
+            opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await opening
+            for part in reversed(parts):
+                await part.close()
+            for database in opened:
+                await database.stop()
 
-    opening = asyncio.create_task(open_all(), name="open the store")
-    try:
-        yield
-    finally:
-        opening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await opening
-        for part in reversed(parts):
-            await part.close()
-        for database in opened:
-            await database.stop()
+    async def _need(self) -> None:
+        """Return when a store is wanted."""
+        if self._settings.database_url is not None or not self._settings.keyless:
+            return
+        file = default_file()
+        while not self._asked.is_set() and not file.exists():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), LOOK_S)
 
 
 def _make(settings: Settings) -> tuple[Database, Vault]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import re
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from embedway.errors import SettingsError
+from embedway.store.folder import data_folder, default_file
 
 _FORMS = "write sqlite:////absolute/file.db or postgresql://user:password@host/database"
-_PARTS = ("password", "sslpassword")
+_SECRET = re.compile(r"://[^:/?#]*:([^@]*)@|[?&](?:ssl)?password=([^&#]*)")
 
 
 class Address:
@@ -41,8 +42,7 @@ class Address:
         else:
             raise SettingsError(f"The database URL is of a kind that is not known here: {_FORMS}.")
         self.folder = self.file.parent if self.file else data_folder()
-        given = (parsed.password, *(parsed.query.get(name) for name in _PARTS))
-        self._secrets = [secret for secret in given if isinstance(secret, str) and secret]
+        self._secrets = _secrets(url, parsed)
 
     def __str__(self) -> str:
         """Which database it is, without passwords."""
@@ -68,12 +68,14 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_DATA_HOME/embedway`; by the XDG Base Directory Specification 0.8 a path that is not absolute is ignored."""
-    given = Path(environment.get("XDG_DATA_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "share") / "embedway"
+def _secrets(url: str, parsed: URL) -> list[str]:
+    """The passwords of a URL, as they are and as they are written in it; the longest first."""
+    options = (parsed.query.get("password"), parsed.query.get("sslpassword"))
+    meant = [one for one in (parsed.password, *options) if isinstance(one, str)]
+    written = [one for groups in _SECRET.findall(url) for one in groups]
+    return sorted({one for one in (*meant, *map(quote, meant), *written) if one}, key=len, reverse=True)
 
 
 def default_url() -> str:
     """The file that is used when no database is configured."""
-    return URL.create("sqlite", database=str(data_folder() / "embedway.db")).render_as_string()
+    return URL.create("sqlite", database=str(default_file())).render_as_string()

@@ -70,6 +70,11 @@ class Database:
         """The same on the calling thread, which waits."""
         return self._transact(work, reads, time.monotonic())
 
+    @property
+    def reachable(self) -> bool:
+        """Whether it answered when it was last asked; True before the first time."""
+        return self._reachable
+
     async def stop(self) -> None:
         """Take no more work, let what has begun end, and close the connections."""
         await asyncio.to_thread(self.close)

@@ -31,7 +31,7 @@ _WRONG = (
 
 
 class Vault:
-    """Seals and unseals texts. The key file is made when something is sealed without a master key for the first time."""
+    """Seals and unseals texts. The key file is made by the first seal that finds no master key."""
 
     def __init__(self, master_keys: Sequence[str], file: Path) -> None:
         self._keys = tuple(master_keys)
@@ -73,7 +73,7 @@ class Vault:
     def _read_file(self) -> str | None:
         try:
             found = self.file.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"The key file {self.file} cannot be read: {error}.") from error
