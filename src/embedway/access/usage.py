@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from embedway.errors import StoreUnavailable
@@ -45,9 +46,11 @@ class Counts:
 class UsageLog:
     """Counts, and brings the counts to the database once there is one. For the event loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, store_ready: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`store_ready` returns when the store has been opened, which it may have to be first."""
+        self._store_ready = store_ready
         self._database: Database | None = None
-        self._counts: dict[Place, Counts] = {}
+        self.counts: dict[Place, Counts] = {}
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,9 +64,9 @@ class UsageLog:
 
     def _at(self, place: Place) -> Counts:
         """The counts of a place. Anyone may write any namespace into a path: beyond a bound all are one."""
-        if place not in self._counts and len(self._counts) >= MAX_PLACES:
+        if place not in self.counts and len(self.counts) >= MAX_PLACES:
             place = (place[0], "", "", "")
-        return self._counts.setdefault(place, Counts())
+        return self.counts.setdefault(place, Counts())
 
     async def open(self, database: Database, vault: Vault) -> None:
         """Begin to write, in a task of the running loop."""
@@ -76,11 +79,20 @@ class UsageLog:
         if self._task:
             await self._task
 
+    async def read(self, since: str, until: str, by: Sequence[str]) -> Sequence[UsageRow]:
+        """As `read_usage`, with what this process has counted so far. Raises `StoreUnavailable`."""
+        if self._database is None and self._store_ready is not None:
+            await self._store_ready()
+        if self._database is None:
+            raise StoreUnavailable("The database that usage is kept in is not open.")
+        await self.flush()
+        return await self._database.run(partial(read_usage, since=since, until=until, by=by), reads=True)
+
     async def flush(self) -> None:
         """Add what was counted to the database. Raises `StoreUnavailable`; then nothing is lost."""
-        if not self._counts or self._database is None:
+        if not self.counts or self._database is None:
             return
-        taken, self._counts = self._counts, {}
+        taken, self.counts = self.counts, {}
         try:
             await self._database.run(lambda connection: add_counts(connection, taken))
         except BaseException:  # a transaction that may have been committed after all is counted again: rather twice

@@ -55,10 +55,10 @@ def build_app(
     """
     storage = Storage(settings, on_failure)
     access = Access(settings, metrics, storage.ready)
-    usage = UsageLog()
+    usage = UsageLog(storage.ready)
     registry = Registry(settings, engine, storage.ready)
     metrics.store_up.set_function(lambda: registry.up)
-    known = operations(engine, settings, registry)
+    known = operations(engine, settings, registry, usage)
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)

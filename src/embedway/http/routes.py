@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from embedway.access.usage import UsageLog
 from embedway.engine.engine import Engine
 from embedway.http.dialects.base import Dialect
 from embedway.http.operation import Operation
-from embedway.http.operations import instances, openai, platform, ranking, tei
+from embedway.http.operations import instances, openai, platform, ranking, tei, usage
 from embedway.http.operations.parts import (
     COHERE,
     INFINITY_INPUT,
@@ -40,16 +41,18 @@ def dialect_of(path: str) -> Dialect:
     return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
-def operations(engine: Engine, settings: Settings, registry: Registry | None = None) -> Sequence[Operation]:
+def operations(
+    engine: Engine, settings: Settings, registry: Registry | None = None, counted: UsageLog | None = None
+) -> Sequence[Operation]:
     """All operations, those of a more special path first; of those that share a path its owner first.
 
-    Without a `registry` they are good for describing them only.
+    Without a `registry` and what is `counted` they are good for describing them only.
     """
-    parts = make_parts(engine, settings, registry or Registry(settings, engine))
+    parts = make_parts(engine, settings, registry or Registry(settings, engine), counted or UsageLog())
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
         *(platform.texts, platform.weights_and_ranks, platform.images),
-        *(instances.models, instances.model),
+        *(instances.models, instances.model, usage.usage),
     )
     return [operation for table in tables for operation in table(parts)]

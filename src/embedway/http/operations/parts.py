@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embedway.access.usage import UsageLog
 from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
 from embedway.http.dialects import cohere, infinity, tei, vllm
@@ -38,13 +39,15 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    usage: UsageLog
 
     @property
     def timeout_s(self) -> float:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, registry: Registry) -> Parts:
+def make_parts(engine: Engine, settings: Settings, registry: Registry, usage: UsageLog) -> Parts:
     """What all operations share."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
-    return Parts(engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)), registry)
+    ranking, pictures = Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules))
+    return Parts(engine, settings, ranking, pictures, registry, usage)
