@@ -57,7 +57,7 @@ from embedway.http.dialects import (
 )
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
-from embedway.http.operations.parts import COHERE, INSTANCES, OPENAI, OPENSEARCH, TEI_INPUTS
+from embedway.http.operations.parts import COHERE, INSTANCES, OPENAI, OPENSEARCH, TEI_INPUTS, make_parts
 from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
 from embedway.http.routes import operations
@@ -868,7 +868,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 def all_operations() -> Sequence[Operation]:
     """The operations of every dialect; their engine is never asked here."""
-    return operations(cast(Any, None), Settings())
+    return operations(make_parts(cast(Any, None), Settings()))
 
 
 def all_metrics() -> Iterator[MetricWrapperBase]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -61,6 +63,15 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database_url: str)
     assert database.run_now(read_revision) == REVISION
     bare.close()
     database.close()
+
+
+def test_two_databases_are_migrated_at_once_in_one_process(tmp_path: Path) -> None:
+    """Alembic keeps its state in its modules: the second waits for the first."""
+    databases = [Database(f"sqlite:///{tmp_path / name}") for name in ("one.db", "two.db", "three.db")]
+    with ThreadPoolExecutor() as threads:
+        assert list(threads.map(lambda one: one.run_now(read_revision), databases)) == [REVISION] * 3
+    for database in databases:
+        database.close()
 
 
 def tables(connection: Connection) -> set[str]:

@@ -13,6 +13,7 @@ import pytest
 from scripts import reference_docs
 
 from embedway.http.operation import Operation
+from embedway.http.operations.parts import make_parts
 from embedway.http.routes import operations
 from embedway.settings import Settings
 from tests.server import Server
@@ -20,7 +21,7 @@ from tests.server import Server
 from .configs import MODEL, TOKEN
 from .exchange import KEY, get, post
 
-OPERATIONS = {operation.name: operation for operation in operations(cast(Any, None), Settings())}
+OPERATIONS = {operation.name: operation for operation in operations(make_parts(cast(Any, None), Settings()))}
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
 BODIES: dict[str, Any] = {
     "rerankInfinity": {"query": "Paris?", "documents": DOCUMENTS, "raw_scores": True},

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from embedway.access.usage import UsageLog
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
 from embedway.http.access import Access
@@ -24,6 +25,7 @@ from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
+from embedway.http.operations.parts import make_parts
 from embedway.http.ops import Ops
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
@@ -58,12 +60,13 @@ def build_app(
     registry = Registry(settings, engine, storage.ready)
     metrics.store_up.set_function(lambda: registry.up)
     jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
-    known = operations(engine, settings, registry, jobs)
-    stored: list[Stored] = [StoredCredentials(access), registry, jobs]
+    usage = UsageLog(storage.ready)
+    known = operations(make_parts(engine, settings, registry, jobs, usage))
+    stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
+    routes = [*ops.routes(), *_routes(known, access, limits, metrics, usage)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
@@ -76,7 +79,9 @@ def build_app(
     return app
 
 
-def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> list[BaseRoute]:
+def _routes(
+    known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, usage: UsageLog
+) -> list[BaseRoute]:
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
@@ -86,7 +91,7 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
             shared.setdefault((operation.method, path), []).append(operation)
     routes: list[BaseRoute] = []
     for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+        endpoint = Endpoint(sharing, access, limits, metrics, usage).__call__
         ends = ("",) if path.endswith(":path}") else ("", "/")
         routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
     return routes

@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from embedway.access.usage import UsageLog
 from embedway.errors import EmbedwayError, Unavailable
 from embedway.http.access import Access, Demand
 from embedway.http.body import decode, given_keys, read_body
@@ -73,10 +74,13 @@ class Endpoint:
     operation recognises.
     """
 
-    def __init__(self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, usage: UsageLog
+    ) -> None:
         self._operations = operations
         self._access = access
         self._metrics = metrics
+        self._usage = usage
         max_bytes = operations[0].dialect.max_body_bytes
         self._max_bytes = limits.max_bytes if max_bytes is None else min(limits.max_bytes, max_bytes)
         self._timeout_s = limits.timeout_s
@@ -123,6 +127,8 @@ class Endpoint:
     def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
         self._metrics.requests.labels(operation.name, str(status)).inc()
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+        if operation.action is None and operation.guarded:
+            self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
 
 
 def choose(operations: Sequence[Operation], raw: bytes) -> Operation:

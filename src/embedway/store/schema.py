@@ -103,6 +103,18 @@ job_log = Table(
     sqlite_autoincrement=True,  # lines are told apart, and kept in order, by their ids
 )
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", String, primary_key=True),  # YYYY-MM-DD, UTC
+    Column("key", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("model", String, primary_key=True),  # empty for requests that reached none
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+)
+
 version = Table(
     "version",
     metadata,

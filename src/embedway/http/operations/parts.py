@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embedway.access.usage import UsageLog
 from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
 from embedway.http.dialects import cohere, infinity, tei, vllm
@@ -43,14 +44,29 @@ class Parts:
     pictures: Pictures
     registry: Registry
     jobs: Jobs
+    usage: UsageLog
 
     @property
     def timeout_s(self) -> float:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, registry: Registry, jobs: Jobs) -> Parts:
-    """What all operations share."""
+def make_parts(
+    engine: Engine,
+    settings: Settings,
+    registry: Registry | None = None,
+    jobs: Jobs | None = None,
+    usage: UsageLog | None = None,
+) -> Parts:
+    """What all operations share. Without what keeps things in the store, they are good for describing them only."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
     ranking = Ranking(engine, settings.request_timeout_s)
-    return Parts(engine, settings, ranking, Pictures(Egress(rules)), registry, jobs)
+    return Parts(
+        engine,
+        settings,
+        ranking,
+        Pictures(Egress(rules)),
+        registry or Registry(settings, engine),
+        jobs or Jobs(engine),
+        usage or UsageLog(),
+    )
