@@ -73,7 +73,7 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        options = {"listen_addresses": "", "fsync": "off", "max_connections": "60", "shared_buffers": "16MB"}
+        options = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings]
         with (self.folder / "log").open("ab") as log:
