@@ -73,7 +73,7 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        options = {"listen_addresses": "", "fsync": "off", "max_connections": "60", "shared_buffers": "16MB"}
+        options = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings]
         with (self.folder / "log").open("ab") as log:
@@ -89,12 +89,12 @@ class Postgres:
             else:
                 return
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it in the way that does not wait for clients: their transactions are rolled back."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -102,7 +102,7 @@ class Postgres:
             process.wait(STOP_S)
 
     def remove(self) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)  # what would still be written is removed
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
