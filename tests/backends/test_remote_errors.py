@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import socket
 import time
 
 import pytest
 
 from embedway.errors import Overloaded, RemoteFailed
 
-from .services import MANY, NEVER, Question, Reply, ask, asking, length_vectors, lengths, said, vectors
+from .services import MANY, NEVER, Question, Reply, ask, asking, length_vectors, lengths, misbehaving, said, vectors
 
 GOOD = length_vectors
 SECRET = "OS-v0secretsecret6vvs"
@@ -238,6 +240,22 @@ def test_secrets_are_never_repeated() -> None:
         assert "secret" not in message
         assert ": *** and *** long" in message
         assert service.asked[0].headers["authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_name_that_leads_to_a_private_address_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing about the name says so, and however often it is tried."""
+
+    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("93.184.216.34", "127.0.0.1")]
+
+    with misbehaving() as service:
+        url = f"http://innocent.example:{service.port}/embed"
+        with asking(url=url, private=False) as (backend, _):
+            monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+            assert said(ask(backend, "text")[0]) == (
+                f"The remote service innocent.example:{service.port} is not asked: its address is not public."
+            )
+        assert service.asked == []
 
 
 def test_kept_connections() -> None:
