@@ -88,7 +88,7 @@ def test_an_answer_without_end_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -
             started_s = time.monotonic()
             (outcome,) = ask(backend, "text")
             assert "gives an answer of more than 64 MiB" in said(outcome)
-            assert time.monotonic() - started_s < 1
+            assert time.monotonic() - started_s < 2
 
 
 @pytest.mark.parametrize("reply", [NEVER, drip(1000, 0.02), Reply(pieces=(b"HTTP/1.1 200 OK\r\n",), pause_s=0.01)])
@@ -102,7 +102,7 @@ def test_a_service_that_is_too_slow(reply: Reply) -> None:
         started_s = time.monotonic()
         (outcome,) = ask(backend, "text")
         assert "did not answer within 0.2 s" in said(outcome)
-        assert 0.4 <= time.monotonic() - started_s < 1.5
+        assert 0.4 <= time.monotonic() - started_s < 3
         assert len(service.asked) == 2
 
 
@@ -119,7 +119,7 @@ def test_a_connection_that_breaks_is_made_again() -> None:
 
 
 def test_nobody_listens() -> None:
-    """Said within the pauses of its attempts."""
+    """Said within the pauses between its attempts."""
     with asking(url="http://127.0.0.1:1/embed") as (backend, _):
         started_s = time.monotonic()
         assert said(ask(backend, "text")[0]) == (
@@ -155,7 +155,7 @@ def test_a_pause_beyond_the_time_there_is_is_not_waited_for() -> None:
         assert isinstance(outcome, Overloaded)
         assert outcome.retry_after_s == 30
         assert "answers with status 429: slow down" in outcome.message
-        assert time.monotonic() - started_s < 0.5
+        assert time.monotonic() - started_s < 2
         assert len(service.asked) == 1
 
 
@@ -179,7 +179,9 @@ def test_refused_credentials_fail_all_at_once() -> None:
 
 def test_what_was_answered_before_is_kept() -> None:
     """Given a service that goes down in the middle."""
-    with asking(lambda question: GOOD(question) if len(service.asked) <= 4 else Reply(502), attempts=1) as (
+    with asking(
+        lambda question: GOOD(question) if len(service.asked) <= 4 else Reply(502, pause_s=0.3), attempts=1
+    ) as (
         backend,
         service,
     ):
@@ -214,16 +216,16 @@ def test_a_service_that_breaks_on_everything_is_not_asked_for_each() -> None:
 
 def test_a_pass_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many items wait: what has no answer by then fails, what has one is kept."""
-    monkeypatch.setattr("embedway.backends.remote_pass.SLACK_S", 0.2)
+    monkeypatch.setattr("embedway.backends.remote_pass.SLACK_S", 0.1)
 
     def slow(question: Question) -> Reply:
         answer = GOOD(question)
         return Reply(body=answer.body, pause_s=0.15)
 
-    with asking(slow, timeout_s=0.3, attempts=1) as (backend, _):
+    with asking(slow, timeout_s=0.6, attempts=1) as (backend, _):
         started_s = time.monotonic()
         outcomes = ask(backend, *["four"] * 64)
-        assert time.monotonic() - started_s < 0.8
+        assert time.monotonic() - started_s < 1.1
         assert lengths(outcomes[:8]) == [4.0] * 8
         assert "did not answer in time" in said(outcomes[-1])
 
