@@ -19,6 +19,11 @@ SECRET = "OS-v0secretsecret6vvs"
 HEADERS = {"Authorization": f"Bearer {SECRET}\n", "X-Plain": "second secret"}
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedway.backends.remote_retry.FIRST_PAUSE_S", 0.02)
+
+
 def text(body: str, status: int = 200, **headers: str) -> Reply:
     given = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return Reply(status, body.encode(), given)
