@@ -87,7 +87,7 @@ class Service:
         except Refused as error:
             raise Setback("refused", f"is not asked: {error}") from error
         except Broken as error:
-            raise Setback("down", "cannot be reached, or closed the connection") from error
+            raise Setback("down", str(error)) from error
 
     def judge(self, answer: Answer) -> Any:
         """The values of an answer that is a success."""
