@@ -97,6 +97,7 @@ def test_they_are_sent_so() -> None:
         ({"headers": {"X A": "1"}}, "$.request.header.X A", "no name of a header"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "$.request.header.x-a", "given twice"),
         ({"search": Phase({}, {"a": [1]})}, "$.request.urlParams.search", "must be a text, a number"),
+        ({"search": Phase({}, {"a": float("inf")})}, "$.request.urlParams.search", "not finite"),
         ({"build": Phase({"x": float("nan")})}, "$.request.parameters.build.x", "not finite"),
     ],
 )
@@ -151,10 +152,13 @@ def test_secrets_are_taken_out() -> None:
 
 
 def test_half_a_secret_is_not_shown_either() -> None:
-    """Where the message is cut."""
-    definition = made(headers={"Authorization": "Bearer 0123456789abcdef"})
-    for length in range(1, 40):
-        assert "0123" not in definition.quote("x" * 10 + "0123456789abcdef" * 3, length)
+    """Where the service's message is cut, by its own length or by ours."""
+    secret = "0123456789abcdef"
+    definition = made(headers={"Authorization": f"Bearer {secret}"})
+    told = f"x{secret}" * 30
+    for length in range(len(told)):
+        assert "0123" not in definition.quote(told[:length], 60)
+        assert "0123" not in definition.scrub(f"no {secret} but Bearer {secret}"[:length])
 
 
 def test_what_is_prepared() -> None:

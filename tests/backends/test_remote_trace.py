@@ -10,7 +10,7 @@ import pytest
 from embedway.backends.trace import Trace, ask, mask
 from embedway.types import RemoteSpec
 
-from .services import NEVER, Question, Reply, length_vectors, misbehaving, remote
+from .services import NEVER, Question, Reply, length_vectors, misbehaving, remote, vectors
 
 HEADERS = {"Authorization": "Bearer OS-v0abcdefghij6vvs", "Token": "short", "X-Long": "0123456789abcdefghij"}
 
@@ -58,6 +58,18 @@ def test_headers_are_masked_and_an_echo_is_cleaned() -> None:
         assert "abcdefgh" not in repr(told)
 
 
+def test_what_was_found_holds_no_secret() -> None:
+    """Given a service that puts the credentials where its vector should be."""
+
+    def echo(question: Question) -> Reply:
+        return vectors({"a": ["x " + question.headers["authorization"]]})
+
+    with misbehaving(echo) as service:
+        told = trace(remote(service.url, headers=HEADERS))
+        assert told.found == [{"a": ["x ***"]}]
+        assert "abcdefghij" not in repr(told)
+
+
 def test_what_was_found_is_shown_though_it_is_no_vector() -> None:
     """With the reason."""
     with misbehaving(lambda question: Reply(body=b'{"result": {"embeddings": [{"embedding": "AACA"}]}}')) as service:
@@ -75,7 +87,7 @@ def test_what_was_found_is_shown_though_it_is_no_vector() -> None:
         ({"private": False}, "which is not public"),
         ({"timeout_s": 0.2}, "did not answer within 0.2 s"),
         ({"url": "http://127.0.0.1:1/"}, "cannot be reached"),
-        ({"url": "http://no-such-host.invalid/"}, "cannot be reached"),
+        ({"url": "http://no-such-host.invalid/"}, "has a name that leads to no address"),
     ],
 )
 def test_it_never_raises(given: dict[str, object], sentence: str) -> None:

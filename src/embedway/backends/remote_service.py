@@ -22,7 +22,6 @@ from embedway.egress.send import MOST_BYTES, Sender
 from embedway.egress.wire import Answer, Broken, TooLarge
 from embedway.types import Outputs
 
-CONNECTIONS = 8
 LATE = "did not answer in time"
 QUOTED_CHARACTERS = 300
 """Of what the service says itself."""
@@ -36,13 +35,14 @@ _CAUSES: Mapping[int, Cause] = {
     429: "throttled",
     500: "broken",
 }
+_MESSAGE_DEPTH = 8
 _MESSAGES = ("message", "error", "detail", "msg", "errors")
 
 
 class Service:
     """The service behind a definition. Lives on one event loop. Whatever goes wrong is a `Setback`."""
 
-    def __init__(self, definition: Definition, connections: int = CONNECTIONS) -> None:
+    def __init__(self, definition: Definition, connections: int) -> None:
         self.definition = definition
         self._sender = Sender(definition.remote.private, connections)
 
@@ -87,7 +87,7 @@ class Service:
         except Refused as error:
             raise Setback("refused", f"is not asked: {error}") from error
         except Broken as error:
-            raise Setback("down", "cannot be reached, or closed the connection") from error
+            raise Setback("down", str(error)) from error
 
     def judge(self, answer: Answer) -> Any:
         """The values of an answer that is a success."""
@@ -158,10 +158,11 @@ def _message(answer: Answer) -> str:
 
 
 def _say(value: Any) -> str:
-    if isinstance(value, dict):
-        return next((_say(value[name]) for name in _MESSAGES if value.get(name)), "")
-    if isinstance(value, list):
-        return _say(value[0]) if value else ""
+    for _ in range(_MESSAGE_DEPTH):
+        if isinstance(value, dict):
+            value = next((value[name] for name in _MESSAGES if value.get(name)), "")
+        elif isinstance(value, list):
+            value = value[0] if value else ""
     return value if isinstance(value, str) else ""
 
 
@@ -169,9 +170,9 @@ def _read_pause(given: str | None) -> float | None:
     """Seconds of a Retry-After, RFC 9110 §10.2.3: a number, or a date."""
     if given is None:
         return None
-    if given.strip().isdecimal():
+    if given.isdecimal():
         return float(given[:9])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
