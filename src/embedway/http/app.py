@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
@@ -77,16 +78,31 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
-    shared: dict[tuple[str, str], list[Operation]] = {}
+    shared: dict[str, dict[str, list[Operation]]] = {}
     for operation in known:
         for path in operation.paths:
-            shared.setdefault((operation.method, path), []).append(operation)
+            shared.setdefault(path, {}).setdefault(operation.method, []).append(operation)
     routes: list[BaseRoute] = []
-    for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+    for path, methods in shared.items():
+        answer = _Methods({method: Endpoint(one, access, limits, metrics) for method, one in methods.items()})
         ends = ("",) if path.endswith(":path}") else ("", "/")
-        routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
+        routes += [Route(path + end, answer) for end in ends]
     return routes
+
+
+class _Methods:
+    """A path owns all its methods: another one is 405 with all that there are, and falls to no more general path."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        head = {"HEAD": endpoints["GET"]} if "GET" in endpoints else {}
+        self._endpoints = {**endpoints, **head}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
