@@ -33,19 +33,19 @@ def test_a_list_takes_sixteen_at_most() -> None:
         assert sorted(len(question.json()["input"]) for question in service.asked) == [2, 16, 16, 16]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_service_that_takes_fewer_is_given_fewer(status: int) -> None:
+@pytest.mark.parametrize(("status", "most"), [(400, 4), (413, 8), (422, 1)])
+def test_a_service_that_takes_fewer_is_given_fewer(status: int, most: int) -> None:
     """The size that worked is remembered."""
 
-    def at_most_four(question: Question) -> Reply:
-        return length_vectors(question) if len(question.json()["input"]) <= 4 else Reply(status)
+    def strict(question: Question) -> Reply:
+        return length_vectors(question) if len(question.json()["input"]) <= most else Reply(status)
 
-    with asking(at_most_four, body=MANY) as (backend, service):
+    with asking(strict, body=MANY) as (backend, service):
         texts = ["x" * n for n in range(1, 17)]
         assert lengths(ask(backend, *texts)) == [float(n) for n in range(1, 17)]
         service.asked.clear()
         assert lengths(ask(backend, *texts)) == [float(n) for n in range(1, 17)]
-        assert [len(question.json()["input"]) for question in service.asked] == [4, 4, 4, 4]
+        assert [len(question.json()["input"]) for question in service.asked] == [most] * (16 // most)
 
 
 def test_one_guilty_item_fails_alone() -> None:
@@ -65,3 +65,16 @@ def test_one_guilty_item_fails_alone() -> None:
         service.asked.clear()
         ask(backend, *["good"] * 16)
         assert len(service.asked) == 1
+
+
+def test_two_guilty_items_fail_alone() -> None:
+    """One in each half of a request."""
+
+    def strict(question: Question) -> Reply:
+        return Reply(422) if "bad" in question.json()["input"] else length_vectors(question)
+
+    with asking(strict, body=MANY) as (backend, _):
+        outcomes = ask(backend, "bad", *["good"] * 14, "bad")
+        assert lengths(outcomes[1:15]) == [4.0] * 14
+        assert isinstance(outcomes[0], RemoteFailed)
+        assert isinstance(outcomes[15], RemoteFailed)

@@ -55,6 +55,8 @@ def drip(pieces: int, pause_s: float) -> Reply:
         (text('{"error": {"message": "no\\n such  model"}}', 404), "answers with status 404: no such model"),
         (text('{"detail": [{"msg": "field required"}]}', 405), "answers with status 405: field required"),
         (text('{"code": 7}', 400), "answers with status 400"),
+        (text("<html>long page", 404, content_type="text/html"), r"answers with status 404\.$"),
+        (text("\x1b[31mred\x00", 404), r"answers with status 404: \[31mred\.$"),
         (text("", 401), r"refuses the credentials \(status 401\)"),
         (text("", 403), r"refuses the credentials \(status 403\)"),
         (text("", 302, location="/embed"), "redirects with status 302, which is not followed"),
@@ -69,8 +71,9 @@ def test_an_answer_that_is_none(reply: Reply, sentence: str) -> None:
     with asking(lambda question: reply) as (backend, service):
         (outcome,) = ask(backend, "text")
         assert isinstance(outcome, RemoteFailed)
-        pattern = rf"^The remote service 127\.0\.0\.1:{service.port} .*{sentence}.*\.$"
+        pattern = rf"^The remote service 127\.0\.0\.1:{service.port} .*{sentence}"
         assert re.match(pattern, outcome.message), outcome.message
+        assert outcome.message.endswith(".")
         assert len(service.asked) == (4 if "3 redirects" in sentence else 1)
 
 
@@ -247,6 +250,19 @@ def test_kept_connections() -> None:
         for _ in range(10):
             assert lengths(ask(backend, "four")) == [4.0]
         assert {question.peer for question in service.asked} == set(range(1, 11))
+
+
+def test_a_kept_connection_that_breaks_is_replaced() -> None:
+    """Given a service that closes it just as the next request is on its way, which is no failed attempt."""
+
+    def once(question: Question) -> Reply:
+        before = [one.peer for one in service.asked].count(question.peer)
+        return GOOD(question) if before == 1 else Reply(pieces=(b"",), closed=True)
+
+    with asking(once, attempts=1) as (backend, service):
+        for number in range(1, 5):
+            assert lengths(ask(backend, "four")) == [4.0]
+            assert max(question.peer for question in service.asked) == number
 
 
 def test_eight_requests_at_once() -> None:

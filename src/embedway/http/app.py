@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
@@ -16,7 +16,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import Receive, Scope, Send
 
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
@@ -24,7 +23,7 @@ from embedway.http.access import Access
 from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
-from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
+from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
 from embedway.http.ops import Ops
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
@@ -84,25 +83,10 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
             shared.setdefault(path, {}).setdefault(operation.method, []).append(operation)
     routes: list[BaseRoute] = []
     for path, methods in shared.items():
-        answer = _Methods({method: Endpoint(one, access, limits, metrics) for method, one in methods.items()})
+        endpoints = {method: Endpoint(sharing, access, limits, metrics) for method, sharing in methods.items()}
         ends = ("",) if path.endswith(":path}") else ("", "/")
-        routes += [Route(path + end, answer) for end in ends]
+        routes += [Route(path + end, Methods(endpoints)) for end in ends]
     return routes
-
-
-class _Methods:
-    """A path owns all its methods: another one is 405 with all that there are, and falls to no more general path."""
-
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
-        head = {"HEAD": endpoints["GET"]} if "GET" in endpoints else {}
-        self._endpoints = {**endpoints, **head}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["method"])
-        if endpoint is None:
-            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
-        response = await endpoint(Request(scope, receive, send))
-        await response(scope, receive, send)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
