@@ -24,7 +24,7 @@ from embedway.http.access import Access
 from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
-from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
+from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
 from embedway.http.operations.parts import make_parts
 from embedway.http.ops import Ops
 from embedway.http.registry import Registry
@@ -64,9 +64,10 @@ def build_app(
     known = operations(make_parts(engine, settings, registry, jobs, usage))
     stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
+    make = partial(Endpoint, access=access, limits=limits, metrics=metrics, usage=usage)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    routes = [*ops.routes(), *_routes(known, access, limits, metrics, usage)]
+    routes = [*ops.routes(), *_routes(known, make)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
@@ -79,21 +80,19 @@ def build_app(
     return app
 
 
-def _routes(
-    known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, usage: UsageLog
-) -> list[BaseRoute]:
+def _routes(known: Sequence[Operation], make: Callable[[Sequence[Operation]], Endpoint]) -> list[BaseRoute]:
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
-    shared: dict[tuple[str, str], list[Operation]] = {}
+    shared: dict[str, dict[str, list[Operation]]] = {}
     for operation in known:
         for path in operation.paths:
-            shared.setdefault((operation.method, path), []).append(operation)
+            shared.setdefault(path, {}).setdefault(operation.method, []).append(operation)
     routes: list[BaseRoute] = []
-    for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics, usage).__call__
+    for path, methods in shared.items():
+        endpoints = {method: make(sharing) for method, sharing in methods.items()}
         ends = ("",) if path.endswith(":path}") else ("", "/")
-        routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
+        routes += [Route(path + end, Methods(endpoints)) for end in ends]
     return routes
 
 

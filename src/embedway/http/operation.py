@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from embedway.access.usage import UsageLog
 from embedway.errors import EmbedwayError, Unavailable
@@ -129,6 +131,23 @@ class Endpoint:
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
         if operation.action is None and operation.guarded:
             self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
+
+
+class Methods:
+    """All methods of one path, as an ASGI application: a path that is another's beginning answers for itself."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint = self._endpoints.get(request.method)
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
+        response = await endpoint(request)
+        await response(scope, receive, send)
 
 
 def choose(operations: Sequence[Operation], raw: bytes) -> Operation:
