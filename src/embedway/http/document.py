@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -74,7 +74,8 @@ def _describe(operation: Operation, number: int, path: str, references: dict[Any
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             for name in _PARAMETER.findall(path)
-        ],
+        ]
+        + [{"name": name, "in": "query", **_parameter(schema)} for name, schema in operation.query.items()],
         "responses": {"200": _json("Answered", references[operation.reply_type])}
         | {status: _json(words, references[operation.dialect.error_type]) for status, words in _ERRORS.items()},
     }
@@ -88,6 +89,12 @@ def _describe(operation: Operation, number: int, path: str, references: dict[Any
     if operation.action is not None:
         described["security"] = _PROOFS
     return described
+
+
+def _parameter(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a parameter stands beside its schema."""
+    bare = {key: value for key, value in schema.items() if key != "description"}
+    return {"description": schema["description"], "schema": bare}
 
 
 def _either(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
