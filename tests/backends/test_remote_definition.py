@@ -151,10 +151,13 @@ def test_secrets_are_taken_out() -> None:
 
 
 def test_half_a_secret_is_not_shown_either() -> None:
-    """Where the message is cut."""
-    definition = made(headers={"Authorization": "Bearer 0123456789abcdef"})
-    for length in range(1, 40):
-        assert "0123" not in definition.quote("x" * 10 + "0123456789abcdef" * 3, length)
+    """Where the service's message is cut, by its own length or by ours."""
+    secret = "0123456789abcdef"
+    definition = made(headers={"Authorization": f"Bearer {secret}"})
+    told = f"x{secret}" * 30
+    for length in range(len(told)):
+        assert "0123" not in definition.quote(told[:length], 60)
+        assert "0123" not in definition.scrub(f"no {secret} but Bearer {secret}"[:length])
 
 
 def test_what_is_prepared() -> None:

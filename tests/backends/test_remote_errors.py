@@ -252,6 +252,19 @@ def test_kept_connections() -> None:
         assert {question.peer for question in service.asked} == set(range(1, 11))
 
 
+def test_a_kept_connection_that_breaks_is_replaced() -> None:
+    """Given a service that closes it just as the next request is on its way, which is no failed attempt."""
+
+    def once(question: Question) -> Reply:
+        before = [one.peer for one in service.asked].count(question.peer)
+        return GOOD(question) if before == 1 else Reply(pieces=(b"",), closed=True)
+
+    with asking(once, attempts=1) as (backend, service):
+        for number in range(1, 5):
+            assert lengths(ask(backend, "four")) == [4.0]
+            assert max(question.peer for question in service.asked) == number
+
+
 def test_eight_requests_at_once() -> None:
     """And no more."""
     with asking(lambda question: Reply(body=GOOD(question).body, pause_s=0.05)) as (backend, service):

@@ -10,7 +10,7 @@ import pytest
 from embedway.backends.trace import Trace, ask, mask
 from embedway.types import RemoteSpec
 
-from .services import NEVER, Question, Reply, length_vectors, misbehaving, remote
+from .services import NEVER, Question, Reply, length_vectors, misbehaving, remote, vectors
 
 HEADERS = {"Authorization": "Bearer OS-v0abcdefghij6vvs", "Token": "short", "X-Long": "0123456789abcdefghij"}
 
@@ -56,6 +56,18 @@ def test_headers_are_masked_and_an_echo_is_cleaned() -> None:
         assert json.loads(told.answer) == {"message": "no ***"}
         assert told.problem == f"The remote service 127.0.0.1:{service.port} answers with status 404: no ***."
         assert "abcdefgh" not in repr(told)
+
+
+def test_what_was_found_holds_no_secret() -> None:
+    """Given a service that puts the credentials where its vector should be."""
+
+    def echo(question: Question) -> Reply:
+        return vectors({"a": ["x " + question.headers["authorization"]]})
+
+    with misbehaving(echo) as service:
+        told = trace(remote(service.url, headers=HEADERS))
+        assert told.found == [{"a": ["x ***"]}]
+        assert "abcdefghij" not in repr(told)
 
 
 def test_what_was_found_is_shown_though_it_is_no_vector() -> None:

@@ -79,15 +79,17 @@ class Definition:
         return self.template.variables - {INPUT} - set(self.phase(phase).parameters)
 
     def scrub(self, text: str) -> str:
-        """The text without the secrets of the headers and the URL."""
+        """The text without the secrets of the headers and the URL, nor the beginning of one where it was cut."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
+        for secret in self._secrets:
+            for length in range(len(secret) - 1, _LEAST_SECRET - 1, -1):
+                text = text.removesuffix(secret[:length])
         return text
 
     def quote(self, text: str, characters: int) -> str:
-        """The beginning of what the service said, on one line, without secrets and without half of one."""
-        longest = max(map(len, self._secrets), default=0)
-        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text[: characters + 20 * longest]))
+        """The beginning of what the service said, on one line, without secrets."""
+        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text))
         return " ".join(plain.split())[:characters]
 
     def _with_params(self, phase: PhaseName) -> str:

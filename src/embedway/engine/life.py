@@ -92,6 +92,8 @@ class Life:
         """Raise where waiting would be in vain, or for long: the first load of a model is not waited for."""
         name = entry.spec.name
         if entry not in self._shelf.entries and entry.work is None:
+            if self._shelf.named(name, entry.spec.namespace):
+                raise Unavailable(f"The model '{name}' has just been changed: try again.")
             raise ModelNotFound(f"The model '{name}' does not exist any more.", name)
         if self._works.stopping or not (entry.answers or entry.work) or entry.facts is None:
             raise Unavailable(f"The model '{name}' is not ready ({entry.reason}): try again soon.")
