@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from embedway.access.accesskeys import KeyPair
 from embedway.access.records import add_key, revoke_key
@@ -38,9 +40,9 @@ def settings(folder: Path, keyed: bool, **more: Any) -> Settings:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A database with a good, an expired and a revoked key."""
     place = tmp_path_factory.mktemp("planes")
-    given = settings(place, keyed=False)
-    database = Database(given.database_url or "")
-    sealed = open_vault(given, database).seal("stored secret")
+    own = settings(place, keyed=False)
+    database = Database(own.database_url or "")
+    sealed = open_vault(own, database).seal("stored secret")
     for name, expires_s in (("STORED", None), ("EXPIRED", time.time() - 1), ("REVOKED", None)):
         pair = KeyPair(name, "stored secret", (Permission(),), expires_s)
         database.run_now(lambda connection, pair=pair: add_key(connection, pair, sealed, "", "test"))
@@ -184,6 +186,52 @@ def test_a_body_that_differs_is_refused(folder: Path) -> None:
         refused = await ask("POST", DATA, sent, BODY + b" ")
         assert (refused.status, refused.body["code"]) == (400, "SignatureDoesNotMatch")
         assert (await ask("POST", DATA, sent, BODY)).status == 200, "a refused request does not spend the nonce"
+
+    run(scenario, settings(folder, keyed=True))
+
+
+_GOOD = Signer("AK", "secret").sign("POST", DATA, BODY)
+_TEXT = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=60)
+_HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: _TEXT | st.sampled_from([value, value[:-1], value + ",", value.upper(), value.replace("=", ";")])
+        for name, value in {
+            **{name.lower(): value for name, value in _GOOD.items()},
+            "x-acs-security-token": "STS",
+            "x-acs-bearer-token": "token",
+            "x-acs-signature-type": "BEARERTOKEN",
+        }.items()
+    },
+)
+_TARGETS = st.sampled_from(
+    [DATA, CONTROL, DATA + "?a=%ff&%zz&=&&b", CONTROL + "?%E4=\u00fc", CONTROL.replace("x", "%00")]
+)
+
+
+@hypothesis.given(st.lists(st.tuples(_HEADERS, _TARGETS), min_size=20, max_size=20))
+@hypothesis.settings(max_examples=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_whatever_is_sent_is_answered_or_refused(folder: Path, requests: list[tuple[dict[str, str], str]]) -> None:
+    """Nothing that a stranger puts into the headers makes the server fail."""
+
+    async def scenario(ask: Ask) -> None:
+        for given_headers, target in requests:
+            answer = await ask("POST", target, {"content-type": "application/json", **given_headers}, BODY)
+            assert answer.status in (200, 400, 401, 403, 404), answer
+
+    run(scenario, settings(folder, keyed=True))
+
+
+@pytest.mark.parametrize("query", ["a=%ff&b=%zz", "=&&", "b=2&a=1&b=1", "%E4%B8%AD=%20+", "a=~*'()!"])
+def test_odd_queries_are_signed_as_they_are_read(folder: Path, query: str) -> None:
+    """Broken escapes, repeated and empty names: what the application reads is what was signed."""
+
+    async def scenario(ask: Ask) -> None:
+        target = f"{CONTROL}?{query}"
+        signed = Signer("AK", "secret").sign("GET", target)
+        changed = await ask("GET", f"{target}&c=", signed)
+        assert (changed.status, changed.body["code"]) == (400, "SignatureDoesNotMatch")
+        assert (await ask("GET", target, signed)).status == 200
 
     run(scenario, settings(folder, keyed=True))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
+from embedway.cli.store import restore
 from embedway.configuration import load_settings
 from embedway.store.database import Database, open_database
 from embedway.store.schema import access_key
@@ -50,8 +51,8 @@ def test_a_backup_goes_to_another_machine_with_its_key_file(tmp_path: Path, monk
     assert restored.stdout.startswith(f"{tmp_path / 'b'}: restored access_key 1")
     assert "1 of its secrets cannot be read here: set EMBEDWAY_MASTER_KEY" in restored.stdout
     other.file.write_bytes(vault.file.read_bytes())
-    again = embedway("restore", "--replace", tmp_path / "b", XDG_DATA_HOME=str(tmp_path / "two"))
-    assert "cannot be read" not in again.stdout
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "two"))
+    assert "cannot be read" not in restore(load_settings(), tmp_path / "b", replace=True)
     assert other.unseal(sealed_key(Database(f"sqlite:///{other.file.with_suffix('')}"))) == "secret"
 
 

@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
-import threading
-import time
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-from embedway.backends.base import Backend
-from embedway.backends.open import open_backend
-from embedway.engine.engine import LocalEngine
-from embedway.errors import Forbidden, InvalidInput, ModelNotFound, RemoteFailed, SettingsError, Unavailable
-from embedway.observe import Metrics
-from embedway.types import Caller, EmbedCall, EmbedResult, Image, ModelSpec, Output, Text
-from tests.backends.services import NEVER, Misbehaving, Question, Reply, length_vectors, misbehaving, remote, vectors
+from embedway.errors import Forbidden, ModelNotFound, SettingsError
+from embedway.types import Caller
+from tests.backends.services import Question, Reply, length_vectors, misbehaving, vectors
 
-from .scenes import LIMITS, A, B, Factory, call, right, run, until
-
-MINE = Caller(namespace="mine")
-
-
-def far(service: Misbehaving, name: str = "far", namespace: str = "mine", **given: Any) -> ModelSpec:
-    definition = remote(service.url, **given)
-    return ModelSpec(name, "remote", namespace=namespace, remote=definition, keep_alive_s=60.0)
-
-
-@contextlib.asynccontextmanager
-async def serving(*specs: ModelSpec) -> AsyncIterator[LocalEngine]:
-    """A started engine whose local models are fake and watched, and whose remote ones are real.
-
-    At its end every copy is closed and no thread of a remote model is left.
-    """
-    factory = Factory()
-
-    def opener(spec: ModelSpec, threads: int | None) -> Backend:
-        return open_backend(spec, threads) if spec.remote else factory(spec, threads)
-
-    engine = LocalEngine(specs, LIMITS, Metrics(), opener=opener)
-    await engine.start()
-    try:
-        yield engine
-    finally:
-        await engine.stop()
-    assert factory.open == []
-    assert remote_threads() == []
-
-
-def remote_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("device remote:")]
-
-
-def ask(engine: LocalEngine, text: str = "four", model: str = "far", caller: Caller = MINE) -> Any:
-    return asyncio.ensure_future(engine.embed(EmbedCall(model, [Text(text)], caller=caller)))
-
-
-def first(result: EmbedResult) -> float:
-    return float(result.vectors[0][0])
+from .far import MINE, ask, far, first, remote_threads, serving
+from .scenes import A, B, call, right, run, until
 
 
 def test_a_name_is_the_global_models_or_ones_own() -> None:
@@ -229,90 +180,5 @@ def test_two_models_of_one_name_are_refused_whole() -> None:
                 with pytest.raises(SettingsError, match="must be unique"):
                     engine.register([far(service, "x"), far(service, "x", dimensions=3)])
                 assert first(await ask(engine)) == 4.0
-
-    run(scenario())
-
-
-def test_a_service_that_never_answers_holds_up_nobody_else() -> None:
-    """While it is waited for, a local model and another remote one answer as ever; then its caller is told."""
-
-    async def scenario() -> None:
-        with misbehaving(lambda question: NEVER) as dead, misbehaving() as alive:
-            async with serving(A) as engine:
-                engine.register([far(dead, "dead", timeout_s=0.5, attempts=1), far(alive)])
-                waiting = [ask(engine, model="dead") for _ in range(8)]
-                await until(lambda: dead.asked)
-                started_s = time.monotonic()
-                assert right(await engine.embed(call()))
-                assert first(await ask(engine)) == 4.0
-                assert time.monotonic() - started_s < 0.4
-                for one in waiting:
-                    with pytest.raises(RemoteFailed, match=r"did not answer within 0\.5 s"):
-                        await one
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"body": '{"input": "%{input}"'}, "The template is no JSON"),
-        ({"response": "result.embeddings"}, "The JSONPath cannot be read"),
-    ],
-)
-def test_a_definition_that_cannot_be_used_is_said_so(given: dict[str, str], said: str) -> None:
-    """Given one that was not checked, its callers get the reason; nothing else is hurt."""
-
-    async def scenario() -> None:
-        with misbehaving() as service:
-            async with serving(A) as engine:
-                engine.register([far(service, **given)])
-                with pytest.raises(Unavailable, match=said):
-                    await ask(engine)
-                assert right(await engine.embed(call()))
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("kind", "item", "said"),
-    [
-        ("text_embedding", Image(b"x"), "reads texts only"),
-        ("text_embedding", Text("x", outputs=Output.SPARSE), "gives no weights of terms"),
-        ("text_sparse_embedding", Text("x"), "weighs terms"),
-        ("image_embedding", Text("x"), "reads images only"),
-        ("image_analyze", Image(b"x"), "says what a picture holds; it gives no vectors"),
-    ],
-)
-def test_what_a_model_does_not_do_is_refused_before_its_service_is_asked(
-    kind: Any, item: Text | Image, said: str
-) -> None:
-    """In words that say what it does."""
-
-    async def scenario() -> None:
-        with misbehaving() as service:
-            async with serving() as engine:
-                engine.register([far(service, kind=kind)])
-                with pytest.raises(InvalidInput, match=said) as caught:
-                    await engine.embed(EmbedCall("far", [item], caller=MINE))
-                assert caught.value.item == 0
-                assert service.asked == []
-
-    run(scenario())
-
-
-def test_stopping_ends_calls_and_connections() -> None:
-    """Given a call to a service that never answers, stopping takes no longer than the drain limit and a moment."""
-
-    async def scenario() -> None:
-        with misbehaving(lambda question: NEVER) as dead, misbehaving() as alive:
-            async with serving() as engine:
-                engine.register([far(dead, "dead", timeout_s=0.3, attempts=1), far(alive)])
-                assert first(await ask(engine)) == 4.0
-                stuck = ask(engine, model="dead")
-                await until(lambda: dead.asked)
-                await engine.stop()
-                with pytest.raises((RemoteFailed, Unavailable)):
-                    await stuck
 
     run(scenario())

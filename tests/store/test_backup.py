@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import stat
 import subprocess
@@ -37,8 +38,6 @@ def filled(database: Database) -> Database:
 
 def rewrite(path: Path, old: bytes, new: bytes) -> None:
     """Change a backup and give it the digest of what is in it then."""
-    import hashlib
-
     *lines, last = path.read_bytes().replace(old, new).splitlines(keepends=True)
     changed = orjson.loads(last) | {"sha256": hashlib.sha256(b"".join(lines)).hexdigest()}
     path.write_bytes(b"".join(lines) + orjson.dumps(changed) + b"\n")
@@ -92,7 +91,7 @@ def test_only_an_empty_database_is_filled_unless_it_is_to_be_replaced(filled: Da
     assert [row["id"] for row in filled.run_now(read)["instance"]] == ["ha-cn-x", "ha-cn-y"]
 
 
-def test_a_backup_is_one_moment(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_is_one_moment(database: Database, tmp_path: Path) -> None:
     """While another writes pairs of rows, one in each of two tables, a backup holds both or none."""
     stop = threading.Event()
 

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from embedway.backends.base import Outcome
+from embedway.backends.remote import CONNECTIONS, MOST_TOGETHER
 from embedway.backends.remote_answer import Setback
 from embedway.backends.remote_definition import Definition, PhaseName
 from embedway.backends.remote_retry import FAILURES, Breaker, persist
-from embedway.backends.remote_service import CONNECTIONS, LATE, Service
+from embedway.backends.remote_service import LATE, Service
 from embedway.backends.trace import sentence
 from embedway.errors import Overloaded, RemoteFailed, Unavailable
 from embedway.types import Outputs
 
-MOST_TOGETHER = 16
-"""Inputs in one request, where the template takes a list."""
 MOST_VAIN = 6
 """Requests for halves that may fail before any works: then it is not for one item."""
 SLACK_S = 5.0
@@ -60,7 +59,7 @@ class Passes:
 
     def __init__(self, definition: Definition, breaker: Breaker | None = None) -> None:
         self._definition = definition
-        self._service = Service(definition)
+        self._service = Service(definition, CONNECTIONS)
         self._breaker = breaker or Breaker()
         self._together = MOST_TOGETHER if definition.takes_many else 1
 

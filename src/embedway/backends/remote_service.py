@@ -22,7 +22,6 @@ from embedway.egress.send import MOST_BYTES, Sender
 from embedway.egress.wire import Answer, Broken, TooLarge
 from embedway.types import Outputs
 
-CONNECTIONS = 8
 LATE = "did not answer in time"
 QUOTED_CHARACTERS = 300
 """Of what the service says itself."""
@@ -42,7 +41,7 @@ _MESSAGES = ("message", "error", "detail", "msg", "errors")
 class Service:
     """The service behind a definition. Lives on one event loop. Whatever goes wrong is a `Setback`."""
 
-    def __init__(self, definition: Definition, connections: int = CONNECTIONS) -> None:
+    def __init__(self, definition: Definition, connections: int) -> None:
         self.definition = definition
         self._sender = Sender(definition.remote.private, connections)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import math
 import time
@@ -11,7 +12,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from embedway.backends.base import Backend
-from embedway.backends.remote import REMOTE_DEVICE
+from embedway.backends.remote import REMOTE_DEVICE, RemoteBackend
+from embedway.engine.batch import Budget
 from embedway.engine.batcher import Batcher, Limits
 from embedway.engine.device import STOP_S, Device
 from embedway.engine.entry import Loaded
@@ -75,7 +77,7 @@ class Opening:
             raise
         reservation.settle()
         device = self._device(backend.facts.device)
-        batcher = Batcher(spec.label, backend, device, self._readers, self._limits, self._metrics)
+        batcher = Batcher(spec.label, backend, device, self._readers, self._limits_of(backend), self._metrics)
         loaded = Loaded(backend, batcher, device, reservation)
         self.all.add(loaded)
         device.add(batcher)
@@ -128,6 +130,13 @@ class Opening:
         )
         if agreement := facts.agreement:
             log.info("Model '%s' in %s and in fp32, over %d texts: %s.", name, facts.dtype, agreement.texts, agreement)
+
+    def _limits_of(self, backend: Backend) -> Limits:
+        """Requests to another machine take no memory or processor here by their tokens: their number is what counts."""
+        if not isinstance(backend, RemoteBackend):
+            return self._limits
+        items = min(self._limits.budget.items, backend.most_items)
+        return dataclasses.replace(self._limits, budget=Budget(self._limits.queue_tokens, items))
 
     def _device(self, name: str) -> Device:
         """The device of that name, started with its first model; each copy of a remote model has one of its own.
