@@ -272,7 +272,10 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (multimodal.MultimodalRankerBody, "options"): NO_EFFECT,
     (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
     (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
-    (analyze.AnalyzeBody, "document"): "`url`, or `content` in base64, of one image: PNG, JPEG, WebP, GIF or BMP. A URL "
+    (
+        analyze.AnalyzeBody,
+        "document",
+    ): "`url`, or `content` in base64, of one image: PNG, JPEG, WebP, GIF or BMP. A URL "
     "is fetched where `--image-url-host` allows its host. `file_name` and `file_type` have no effect: what a file is, "
     "is seen from its bytes.",
     (instances.CreateModelBody, "name"): "What clients call it: up to 128 characters, `/` among them. No name or alias "
@@ -348,8 +351,8 @@ NOTES = {
     "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
     "CreateImageAnalyzeTask": "The task is in the database before its id is answered, so it outlives the server. It is "
     "tried three times. 429 where 100 tasks of the workspace, or 1,000 of all, are not done.",
-    "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another workspace "
-    "is 404, and so is one that ended more than seven days ago.",
+    "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another "
+    "workspace is 404, and so is one that ended more than seven days ago.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }

@@ -73,7 +73,7 @@ def test_the_examples_of_tasks(analyst: Server) -> None:
     created = ask(analyst, create, "analyst", KEY)
     assert created.status == 200, created.body[:500]
     task_id = msgspec.json.decode(created.body, type=create.reply_type).result.task_id
-    path = look.paths[0].format_map({"workspace": "default", "service_id:path": "analyst"})
+    path = look.paths[0].replace("{workspace}", "default").replace("{service_id:path}", "analyst")
     answer = get(analyst, f"{path}?task_id={task_id}", key=KEY)
     assert answer.status == 200, answer.body[:500]
     assert msgspec.json.decode(answer.body, type=look.reply_type).result.task_id == task_id
