@@ -397,5 +397,5 @@ def test_two_processes_never_run_one_job_and_one_outlives_the_other(database: Da
     flock.wait(lambda: find(database, hanging).status == "success")
     then = [(word, pid) for word, job, pid, _ in flock.lines() if job == hanging]
     assert then == [("start", victim), ("start", survivor), ("end", survivor)]
-    ended = find(database, hanging)
-    assert (ended.attempts, ended.result) == (2, {"pid": survivor})
+    job = find(database, hanging)
+    assert (job.attempts, job.result) == (2, {"pid": survivor})
