@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 import pytest
 
@@ -100,6 +101,19 @@ class Postgres:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGQUIT)
             process.wait(STOP_S)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """For this long none of its processes does anything; the connections stay."""
+        first = psutil.Process(self.pid)
+        everyone = [first, *first.children(recursive=True)]
+        try:
+            for one in everyone:
+                one.suspend()
+            yield
+        finally:
+            for one in everyone:
+                one.resume()
 
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)  # what would still be written is removed
