@@ -37,6 +37,7 @@ from embedway.errors import (
 )
 from embedway.http.access import Access
 from embedway.http.dialects import (
+    analyze,
     cohere,
     deployments,
     embed,
@@ -271,6 +272,12 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (multimodal.MultimodalRankerBody, "options"): NO_EFFECT,
     (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
     (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (
+        analyze.AnalyzeBody,
+        "document",
+    ): "`url`, or `content` in base64, of one image: PNG, JPEG, WebP, GIF or BMP. A URL "
+    "is fetched where `--image-url-host` allows its host. `file_name` and `file_type` have no effect: what a file is, "
+    "is seen from its bytes.",
     (instances.CreateModelBody, "name"): "What clients call it: up to 128 characters, `/` among them. No name or alias "
     "of the configuration.",
     (instances.CreateModelBody, "content"): "The definition: see [the registry](../guides/registry.md).",
@@ -342,6 +349,10 @@ NOTES = {
     "GetDocumentRank": "Best first. Scores as of `/rerank`.",
     "GetMultiModalEmbedding": "An element is a text or an image, not both.",
     "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
+    "CreateImageAnalyzeTask": "The task is in the database before its id is answered, so it outlives the server. It is "
+    "tried three times. 429 where 100 tasks of the workspace, or 1,000 of all, are not done.",
+    "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another "
+    "workspace is 404, and so is one that ended more than seven days ago.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
@@ -384,6 +395,13 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "multimodal",
         {"searchplat20240529": "test_searchplat_images.py::test_ranking_by_an_image"},
     ),
+    **dict.fromkeys(
+        ("CreateImageAnalyzeTask", "GetImageAnalyzeTaskStatus"),
+        (
+            "image analysis",
+            {"searchplat20240529": "test_searchplat_analyze.py::test_a_task_from_its_creation_to_its_result"},
+        ),
+    ),
     "rerank": (
         "rerank",
         {"cohere": "test_ranking.py::test_cohere", "LiteLLM": "test_frameworks.py::test_litellm_ranks"},
@@ -405,6 +423,7 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "retrieveModel": ("models", {"openai": "test_openai.py::test_models"}),
     "info": ("models", {}),
+    "GetUsage": ("usage", {}),
     **{
         name: ("registered models", {"searchengine20211025": f"test_searchengine.py::{test}"})
         for name, test in {
@@ -554,6 +573,8 @@ LABELS = {
     "reason": "Embedway's own code of the error, first column in [errors](errors.md).",
     "cause": "`idle`: the keep-alive passed; `memory`: another model needed it; `swap`: a new copy took over; `asked`: "
     "it was taken out of the configuration.",
+    "kind": "Kind of the job: `image-analyze`.",
+    "outcome": "`success`, `failed`, `retried`; `returned`: the server stopped; `lost`: cancelled, or taken over.",
     "backend": "`openvino`, or `fake`; `none` while the model is not open.",
     "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
     "device": "`cpu`.",

@@ -31,7 +31,7 @@ from embedway.settings import Instance, Settings, hash_secret
 from embedway.store.database import Database
 from embedway.types import ModelSpec
 from tests.backends.services import Misbehaving, Question, Reply, misbehaving
-from tests.postgres import new_url
+from tests.postgres import Postgres, new_url
 from tests.tiny.pictures import PICTURES
 
 SERVICE = "ops-image-analyze-vlm-001"
@@ -324,5 +324,26 @@ def test_too_many_tasks(sqlite: str, service: Misbehaving) -> None:
             answer = await client.create()
             assert (answer.status_code, answer.json()["code"]) == (429, "Throttling.RateQuota")
             assert int(answer.headers["retry-after"]) >= 1
+
+    run(scene)
+
+
+def test_with_the_database_gone(postgres: Postgres, service: Misbehaving) -> None:
+    """No task is accepted that could be lost; when the database is back, the same server goes on."""
+
+    async def scene() -> None:
+        async with application(postgres.new_database(), service) as client:
+            before = await client.created()
+            await client.ended(before)
+            postgres.stop()
+            try:
+                for answer in (await client.create(), await client.look(before)):
+                    assert (answer.status_code, answer.json()["code"]) == (503, "ServiceUnavailable")
+            finally:
+                await asyncio.to_thread(postgres.start)
+            async with asyncio.timeout(LIMIT_S):
+                while (await client.look(before)).status_code == 503:  # noqa: ASYNC110 -- as a client does
+                    await asyncio.sleep(0.05)
+            assert (await client.ended(await client.created()))["result"]["status"] == "SUCCESS"
 
     run(scene)

@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
 NEEDS = {"classify": "moods", "predict": "moods", "score": MODEL, "rerank": MODEL}
 """Models that are asked for where the server has several."""
 PICTURED = ("GetMultiModalEmbedding", "GetMultiModalReranker")
+TASKS = ("CreateImageAnalyzeTask", "GetImageAnalyzeTaskStatus")
 SDK = Path(__file__).parents[1] / "sdk"
 
 
@@ -71,7 +72,7 @@ def test_the_example_of_an_action(name: str, registry: Server) -> None:
     assert call(registry, "DELETE", f"/{left}").status == (404 if name == "DeleteModel" else 200)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in MANAGING])
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (*MANAGING, *TASKS)])
 def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server) -> None:
     """200, and a reply of the shape that the OpenAPI document describes."""
     operation = OPERATIONS[name]
@@ -83,6 +84,18 @@ def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server
         answer = ask(ranking, operation, NEEDS.get(name, MODEL), None)
     assert answer.status == 200, answer.body[:500]
     msgspec.json.decode(answer.body, type=operation.reply_type)
+
+
+def test_the_examples_of_tasks(analyst: Server) -> None:
+    """The same; the second is asked after the task that the first one made."""
+    create, look = (OPERATIONS[name] for name in TASKS)
+    created = ask(analyst, create, "analyst", KEY)
+    assert created.status == 200, created.body[:500]
+    task_id = msgspec.json.decode(created.body, type=create.reply_type).result.task_id
+    path = look.paths[0].replace("{workspace}", "default").replace("{service_id:path}", "analyst")
+    answer = get(analyst, f"{path}?task_id={task_id}", key=KEY)
+    assert answer.status == 200, answer.body[:500]
+    assert msgspec.json.decode(answer.body, type=look.reply_type).result.task_id == task_id
 
 
 def test_every_operation_is_in_the_table() -> None:

@@ -36,7 +36,7 @@ class Rhythm:
     """All in seconds. `poll_s` at most between two looks at an idle queue, `look_s` between two looks at a running job,
     `beat_s` between its heartbeats, `stale_s` after the last of them another may take it. The first retry comes after
     `backoff_s`, each further one after twice the time, up to `longest_backoff_s`. Jobs that ended are kept for
-    `keep_s`. `stop_s` is what work gets to end when it is told to.
+    `keep_s`, and looked for every `sweep_s`. `stop_s` is what work gets to end when it is told to.
     """
 
     poll_s: float = 1.0

@@ -131,6 +131,7 @@ def analysis(parts: Parts) -> Sequence[Operation]:
             method="GET",
             paths=(f"{path}/task-status",),
             answer=analyze.ImageAnalyzeStatus(parts.jobs),
+            query={"task_id": {"type": "string", "minLength": 1, "description": "The task's id. It is required."}},
             summary="Whether such a task is done, and what came out (AI Search Open Platform)",
             reply_type=analyze.TaskReply,
         ),
