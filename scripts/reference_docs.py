@@ -313,6 +313,8 @@ NOTES = {
     "[the registry](../guides/registry.md).",
     "ListModels": "The oldest first. Times are UTC.",
     "DebugModel": "In whatever status the model is. Texts are cut at 64 KiB, secrets masked.",
+    "GetUsage": "The sums of what [usage](../guides/usage.md) counts. Needs an admin key, or the action "
+    "`searchplat:GetUsage`.",
     "GetModel": "`/` in a model's name is sent as `%2F`. Times are UTC. `dimension` is beside `content`, where it is "
     "written, and `statusReason` says why the status is `error`.",
     "ModifyModel": "The model is probed again.",
