@@ -20,7 +20,7 @@ from tests.server import Server
 
 from .configs import MODEL, TOKEN
 from .exchange import KEY, get, post
-from .registry import MODELS, call, create
+from .registry import ADMIN, MODELS, call, create
 
 OPERATIONS = {operation.name: operation for operation in operations(make_parts(cast(Any, None), Settings()))}
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
@@ -55,7 +55,7 @@ def ask(server: Server, operation: Operation, model: str, key: str | None) -> An
     return post(server, path, body | {"model": model} if named else body, key=key, headers=headers)
 
 
-MANAGING = [name for name, operation in OPERATIONS.items() if operation.dialect.name == "instances"]
+MANAGING = [name for name, operation in OPERATIONS.items() if "/models" in operation.paths[0] and operation.action]
 
 
 @pytest.mark.parametrize("name", MANAGING)
@@ -72,7 +72,14 @@ def test_the_example_of_an_action(name: str, registry: Server) -> None:
     assert call(registry, "DELETE", f"/{left}").status == (404 if name == "DeleteModel" else 200)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (*MANAGING, *TASKS)])
+def test_the_example_of_usage(registry: Server) -> None:
+    """The same for what tells what was used."""
+    answer = get(registry, "/openapi/platform/usage?by=model", key=ADMIN)
+    assert answer.status == 200, answer.body[:500]
+    msgspec.json.decode(answer.body, type=OPERATIONS["GetUsage"].reply_type)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (*MANAGING, *TASKS, "GetUsage")])
 def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server) -> None:
     """200, and a reply of the shape that the OpenAPI document describes."""
     operation = OPERATIONS[name]

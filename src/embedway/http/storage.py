@@ -37,7 +37,7 @@ class Stored(Protocol):
 class Storage:
     """Opens the store for its parts in the background, and closes it after them.
 
-    A configured database is opened at once, and so is the default file that is there or appears, or that a server with
+    A configured database is opened at once, and so is the default file that is there or appears, or that a server with API
     keys needs for their usage; else nothing is made before something asks for it: a server that only embeds for this
     machine never does.
     """
@@ -89,7 +89,7 @@ class Storage:
 
     async def _need(self) -> None:
         """Return when a store is wanted."""
-        if self._settings.database_url is not None or not self._settings.keyless:
+        if self._settings.database_url is not None or self._settings.api_key_sha256:
             return
         file = default_file()
         while not self._asked.is_set() and not file.exists():
