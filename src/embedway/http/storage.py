@@ -37,9 +37,9 @@ class Stored(Protocol):
 class Storage:
     """Opens the store for its parts in the background, and closes it after them.
 
-    A configured database is opened at once, and so is the default file that is there or appears, or that a server with API
-    keys needs for their usage; else nothing is made before something asks for it: a server that only embeds for this
-    machine never does.
+    A configured database is opened at once, and so is the default file that is there or appears, or that a server with
+    API keys needs for their usage. Else nothing is made before something asks for it: a server that only embeds for
+    this machine never does.
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[SetupError], None]) -> None:
