@@ -120,7 +120,11 @@ class Database:
             raise StoreUnavailable(_SILENT)
 
     def _open(self) -> Engine:
-        prepare_file(self.address)
+        try:
+            prepare_file(self.address)
+        except StoreUnavailable as error:
+            self._unavailable(error.message)  # said in the log, and to the caller as it is
+            raise
         engine = make_engine(self.address, self._connections)
         try:
             migrate(engine)
