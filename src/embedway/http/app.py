@@ -25,6 +25,7 @@ from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
 from embedway.http.ops import Ops
+from embedway.http.quota import Quotas, make_quotas
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import Storage
@@ -36,6 +37,13 @@ log = logging.getLogger(__name__)
 _EXPOSED = [
     "x-request-id",
     "retry-after",
+    "retry-after-ms",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
     "x-total-time",
     "x-compute-tokens",
     "x-embedway-truncated",
@@ -60,12 +68,13 @@ def build_app(
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
+    quotas = make_quotas(settings, engine, metrics)
+    routes = [*ops.routes(), *_routes(known, access, limits, metrics, quotas)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, partial(storage.serving, [StoredCredentials(access), registry]), on_failure),
+        lifespan=_lifespan(engine, partial(storage.serving, [StoredCredentials(access), registry]), on_failure, quotas),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -73,7 +82,9 @@ def build_app(
     return app
 
 
-def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> list[BaseRoute]:
+def _routes(
+    known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, quotas: Quotas | None
+) -> list[BaseRoute]:
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
@@ -83,7 +94,7 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
             shared.setdefault((operation.method, path), []).append(operation)
     routes: list[BaseRoute] = []
     for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+        endpoint = Endpoint(sharing, access, limits, metrics, quotas).__call__
         ends = ("",) if path.endswith(":path}") else ("", "/")
         routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
     return routes
@@ -101,7 +112,10 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _lifespan(
-    engine: Engine, store: Callable[[], AbstractAsyncContextManager[None]], on_failure: Callable[[SetupError], None]
+    engine: Engine,
+    store: Callable[[], AbstractAsyncContextManager[None]],
+    on_failure: Callable[[SetupError], None],
+    quotas: Quotas | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def load() -> None:
         try:
@@ -120,6 +134,8 @@ def _lifespan(
             with contextlib.suppress(asyncio.CancelledError):
                 await loading
             await engine.stop()
+            if quotas is not None:
+                await quotas.stop()
 
     return lifespan
 
