@@ -82,7 +82,7 @@ class Endpoint:
         access: Access,
         limits: BodyLimits,
         metrics: Metrics,
-        quotas: Quotas | None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._operations = operations
         self._access = access
