@@ -114,7 +114,7 @@ class RedisCounts:
                 _redis_scheme(url),
                 socket_connect_timeout=TIMEOUT_S,
                 socket_timeout=TIMEOUT_S,
-                retry=Retry(NoBackoff(), 0),
+                retry=Retry(NoBackoff(), 1),  # a connection may be stale since Redis was restarted
             )
         except ValueError as error:
             raise SettingsError(f"quota_url cannot be used: {error}.") from error
