@@ -82,12 +82,20 @@ def test_no_two_callers_share_a_name_by_their_spelling() -> None:
     assert names(rules, made_up, "d", "d") != names(rules, Caller(flow="a", namespace="b"), "c,service=*:d", "c")
 
 
+def test_long_names_are_not_kept() -> None:
+    """A workspace of a megabyte costs what any other does, and is still a workspace of its own."""
+    rules = Rules([Quota(workspace="*", requests_per_s=1)])
+    (one,), (other,) = (names(rules, Caller(namespace="w" * 10**6 + end)) for end in "ab")
+    assert one != other
+    assert len(one) < 200
+
+
 def test_defaults_are_the_documents_and_give_way() -> None:
     """For the very id, for each key, unless a quota limits the requests of that id."""
     rules = Rules([], default_quotas())
     (bound,) = rules.of_service(KEY, "ops-text-embedding-001", "m")
     assert bound.requests
-    assert (bound.requests.limit, bound.requests.period_s) == (50, 1)
+    assert (bound.requests.limit, bound.requests.period_ms) == (50, 1000)
     assert names(rules, KEY, "ops-text-embedding-001") != names(rules, SIGNED, "ops-text-embedding-001")
     assert names(rules, KEY, "ops-text-embedding-002", "ops-text-embedding-001") == []
     own = Rules([Quota(service="ops-text-embedding-001", requests_per_s=9)], default_quotas())

@@ -14,7 +14,7 @@ from embedway.access.window import LocalCounts, Window
 from embedway.errors import SettingsError
 from tests.redis import RedisServer, redis_running
 
-MINUTE = Window("minute", 100, 60, "tokens")
+MINUTE = Window("minute", 100, 60_000, "tokens")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 def test_two_share_one_limit(redis: RedisServer) -> None:
-    """Many takes at the same time from two servers: exactly the limit passes, and corrections of one are seen by both."""
+    """Many takes at the same time from two servers: exactly the limit passes; both see corrections."""
 
     async def play() -> None:
         here, there = shared(redis, []), shared(redis, [])

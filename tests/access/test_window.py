@@ -15,8 +15,8 @@ from embedway.access.window import SLOTS, LocalCounts, State, Verdict, Window
 from tests.redis import redis_running
 
 T = TypeVar("T")
-SECOND = Window("second", 20, 1, "requests")
-MINUTE = Window("minute", 1000, 60, "tokens")
+SECOND = Window("second", 20, 1000, "requests")
+MINUTE = Window("minute", 1000, 60_000, "tokens")
 windows = st.sampled_from([SECOND, MINUTE])
 
 
@@ -48,7 +48,7 @@ def take(counts: LocalCounts, window: Window, amount: int) -> Verdict:
 
 @given(window=windows, calls=steps(20))
 def test_never_more_than_the_limit_within_any_period(window: Window, calls: list[tuple[int, int]]) -> None:
-    """Whatever the pauses and amounts: in each stretch of a period that ends with a call, the sum is within the limit."""
+    """Whatever the pauses and amounts: in each stretch of a period, the sum is within the limit."""
     clock = Clock()
     counts = LocalCounts(clock)
     passed: list[tuple[int, int]] = []
@@ -82,7 +82,7 @@ def test_what_is_refused_counts_nowhere(window: Window, calls: list[tuple[int, i
     """
     clock = Clock()
     counts = LocalCounts(clock)
-    other = Window("other", 1_000_000, window.period_s, "tokens")
+    other = Window("other", 1_000_000, window.period_ms, "tokens")
     passed: list[tuple[int, int]] = []
     for pause, amount in calls:
         clock.now_ms += pause * window.period_ms // 1000
@@ -133,7 +133,7 @@ def test_windows_that_hold_nothing_are_dropped() -> None:
     clock = Clock()
     counts = LocalCounts(clock)
     for number in range(1000):
-        take(counts, Window(f"made up {number}", 5, 1, "requests"), 1)
+        take(counts, Window(f"made up {number}", 5, 1000, "requests"), 1)
     clock.now_ms += 120_000
     take(counts, SECOND, 1)
     assert list(counts._logs) == ["second"]
@@ -169,7 +169,7 @@ def test_redis_counts_as_this_process_does(
     """The script's verdicts, waits and states are those of the local counts, for any calls and corrections."""
     remote, runner, clock = redis
     run = clock.now_ms = clock.now_ms + 1
-    pair = (Window(f"a{run}", 20, 1, "requests"), Window(f"b{run}", 60, 60, "tokens"))
+    pair = (Window(f"a{run}", 20, 1000, "requests"), Window(f"b{run}", 60, 60_000, "tokens"))
 
     async def play() -> None:
         local = LocalCounts(clock)

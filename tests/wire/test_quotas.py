@@ -18,7 +18,17 @@ from .exchange import Answer, announce, get, post, send
 from .golden import faults
 
 SIGNER = Signer("LTAIquota", "secret-of-the-quota-tests", "ACS3-HMAC-SHA256")
-KEYS = ["OS-openai", "OS-platform", "OS-compatible", "OS-cohere", "OS-jina", "OS-tei", "OS-vllm", "OS-infinity", "OS-wait"]
+KEYS = [
+    "OS-openai",
+    "OS-platform",
+    "OS-compatible",
+    "OS-cohere",
+    "OS-jina",
+    "OS-tei",
+    "OS-vllm",
+    "OS-infinity",
+    "OS-wait",
+]
 FREE = "OS-free"
 TOKENS = "OS-tokens"
 LIMITED = "\n".join(

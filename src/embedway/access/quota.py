@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
-from embedway.access.window import Window
+from embedway.access.window import Unit, Window
 from embedway.models.services import SERVICES
-from embedway.settings import Quota
+from embedway.settings import Quota, hash_secret
 from embedway.types import Caller
 
 ANY = "*"
@@ -19,6 +20,7 @@ _IMAGE_BYTES = 1024
 _ENCODED = re.compile(rb"(?:data:[a-z]+/[a-z.+-]+;base64,)?[A-Za-z0-9+/=_\\-]{900}")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _FLOW_DIGITS = 16
+_LONGEST = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,8 @@ class Bound:
     quota: Quota
     name: str
     scope: str
-
-    @property
-    def requests(self) -> Window | None:
-        limit = self.quota.requests_per_s
-        return Window(f"{self.name}:requests", limit, 1, "requests", self.scope) if limit else None
-
-    @property
-    def tokens(self) -> Window | None:
-        limit = self.quota.tokens_per_minute
-        return Window(f"{self.name}:tokens", limit, 60, "tokens", self.scope) if limit else None
+    requests: Window | None
+    tokens: Window | None
 
 
 class Rules:
@@ -69,11 +63,12 @@ class Rules:
         """Those with a service, for a call that asks for a name; `model` is the own name of what stands behind it, None
         where that is nothing.
         """
-        found = [_bind(self._defaults[asked], caller, asked)] if asked in self._defaults else []
-        for one in self._named:
-            if _covers(one, caller) and (one.service in (asked, model) or (one.service == ANY and model)):
-                found.append(_bind(one, caller, model if one.service == ANY else one.service))
-        return found
+        default = [_bind(self._defaults[asked], caller, asked)] if asked in self._defaults else []
+        return default + [
+            _bind(one, caller, model if one.service == ANY else one.service)
+            for one in self._named
+            if _covers(one, caller) and (one.service in (asked, model) or (one.service == ANY and model))
+        ]
 
 
 def default_quotas() -> Sequence[Quota]:
@@ -103,6 +98,7 @@ def _covers(given: Quota, caller: Caller) -> bool:
     return _DIGEST.fullmatch(given.key) is not None and caller.flow.startswith(given.key[:_FLOW_DIGITS])
 
 
+@lru_cache(1024)
 def _bind(given: Quota, caller: Caller, service: str | None) -> Bound:
     """Quotas with other selectors count apart, and so do the callers that a selector tells apart."""
     values = (
@@ -110,7 +106,23 @@ def _bind(given: Quota, caller: Caller, service: str | None) -> Bound:
         ("workspace", given.workspace, caller.namespace),
         ("service", given.service, service),
     )
-    told = [(kind, selector, value or "") for kind, selector, value in values if selector is not None]
+    told = [(kind, selector, _short(value or "")) for kind, selector, value in values if selector is not None]
     name = ",".join(f"{kind}={quote(selector, '*')}:{quote(value, '')}" for kind, selector, value in told)
     scope = " and ".join(f"'{value}'" if kind == "service" else f"this {kind}" for kind, _, value in told)
-    return Bound(given, name or "all", scope or "all callers")
+    name, scope = name or "all", scope or "all callers"
+    return Bound(
+        quota=given,
+        name=name,
+        scope=scope,
+        requests=_window(f"{name}:requests", given.requests_per_s, 1, "requests", scope),
+        tokens=_window(f"{name}:tokens", given.tokens_per_minute, 60, "tokens", scope),
+    )
+
+
+def _window(name: str, limit: int | None, period_s: int, unit: Unit, scope: str) -> Window | None:
+    return Window(name, limit, period_s * 1000, unit, scope) if limit else None
+
+
+def _short(value: str) -> str:
+    """What callers may make up as long as they like, such as a workspace, is not kept as long."""
+    return value if len(value) <= _LONGEST else hash_secret(value)

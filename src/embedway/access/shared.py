@@ -19,9 +19,11 @@ from embedway.errors import SettingsError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TIMEOUT_S = 0.2
+TIMEOUT_S = 0.5
 """How long a request waits for Redis; then Redis is not asked before it answers a probe."""
 PROBE_S = 1.0
+CONNECTIONS = 8
+"""So many asks are under way at once; others wait for a connection, which takes less time than a new one."""
 PREFIX = "embedway:quota:"
 _KEEP_MS = 60_000
 
@@ -101,7 +103,7 @@ class RedisCounts:
     def __init__(self, url: str, clock_ms: Callable[[], int] = lambda: 0) -> None:
         """`clock_ms` 0 stands for Redis's own clock. Raises `SettingsError` without the client or for a wrong URL."""
         try:
-            from redis.asyncio import Redis
+            from redis.asyncio import BlockingConnectionPool, Redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
             from redis.exceptions import RedisError
@@ -110,12 +112,16 @@ class RedisCounts:
         self.failures: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
         self._clock_ms = clock_ms
         try:
-            self._client = Redis.from_url(
+            pool = BlockingConnectionPool.from_url(
                 _redis_scheme(url),
+                max_connections=CONNECTIONS,
+                timeout=TIMEOUT_S,
+                protocol=2,
                 socket_connect_timeout=TIMEOUT_S,
                 socket_timeout=TIMEOUT_S,
                 retry=Retry(NoBackoff(), 1),  # a connection may be stale since Redis was restarted
             )
+            self._client = Redis.from_pool(pool)
         except ValueError as error:
             raise SettingsError(f"quota_url cannot be used: {error}.") from error
         self._take: Callable[..., Awaitable[Any]] = self._client.register_script(TAKE)

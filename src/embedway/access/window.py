@@ -20,19 +20,15 @@ _SWEEP_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most `limit` in any `period_s` seconds. All that is counted under one `name` is counted together; `scope` says
+    """At most `limit` in any `period_ms`. All that is counted under one `name` is counted together; `scope` says
     in words for whom.
     """
 
     name: str
     limit: int
-    period_s: int
+    period_ms: int
     unit: Unit
     scope: str = ""
-
-    @property
-    def period_ms(self) -> int:
-        return self.period_s * 1000
 
     @property
     def slot_ms(self) -> int:
@@ -117,10 +113,11 @@ class _Log:
         self.used += amount
 
     def correct(self, slot: int, amount: int) -> None:
-        for entry in self.slots:
-            if entry[0] == slot:
-                entry[1] += amount
-                self.used += amount
+        for entry in reversed(self.slots):  # mostly a young one
+            if entry[0] <= slot:
+                if entry[0] == slot:
+                    entry[1] += amount
+                    self.used += amount
                 return
 
     def state(self, window: Window, now_ms: int) -> State:

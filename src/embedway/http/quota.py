@@ -22,7 +22,7 @@ from embedway.types import Task
 
 CONCURRENT_WAIT_MS = 1000
 """When to come back where requests at the same time are limited: nobody knows when one of them ends."""
-_PERIODS = {1: "second", 60: "minute"}
+_PERIODS = {1000: "second", 60_000: "minute"}
 _PATH_NAMES = ("service_id", "deployment_id")
 
 
@@ -222,7 +222,7 @@ def _duration(ms: int) -> str:
 
 def _words(window: Window) -> str:
     unit = window.unit if window.limit > 1 else window.unit.removesuffix("s")
-    return f"{window.limit} {unit} a {_PERIODS[window.period_s]} for {window.scope}"
+    return f"{window.limit} {unit} a {_PERIODS[window.period_ms]} for {window.scope}"
 
 
 def _path_name(exchange: Exchange) -> str | None:
