@@ -81,9 +81,7 @@ class Access:
             self._check_page(headers.get("host", ""), headers.get("origin"))
         authorization = read_bearer(headers)
         if is_signed(authorization or ""):
-            if self._store_ready is not None:
-                await self._store_ready()
-            return self._look_at_signature(exchange, demand)
+            return await self._look_at_signature(exchange, demand)
         if demand.action is None:
             caller = self._keys.identify(authorization)
             _name(
@@ -104,9 +102,11 @@ class Access:
         await self.nonces.spend(proof.claim, proof.needs_store)
         _name(exchange, proof.claim.key_id, proof.claim.key_id)
 
-    def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
+    async def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
         headers, now_s = fold(exchange.request.headers.raw), time.time()
         claim = read_claim(headers, now_s)
+        if self._store_ready is not None:
+            await self._store_ready()
         key = self.access_keys.find(claim.key_id, now_s)
         namespace = _namespace(exchange)
         action, resource = f"searchplat:{demand.name}", self._resources.workspace(namespace)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from embedway.errors import EmbedwayError, Unavailable
 from embedway.http.access import Access, Demand
@@ -42,7 +44,8 @@ class Operation:
     `task` is what a body that names no model asks for; what is `counted` consumes tokens of a quota.
     `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
     the control plane: always a signature or an admin key, and a permission for this action. `told_by`: where several
-    operations share a path, the keys by which a body shows that it is this one's.
+    operations share a path, the keys by which a body shows that it is this one's. `query` are the parameters behind
+    the path, each with its JSON schema and a description.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Operation:
     task: Task = "embedding"
     counted: bool = True
     example: Any = None
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()
 
 
@@ -146,6 +150,23 @@ class Endpoint:
     def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
         self._metrics.requests.labels(operation.name, str(status)).inc()
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+
+
+class Methods:
+    """All methods of one path, as an ASGI application: a path that is another's beginning answers for itself."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint = self._endpoints.get(request.method)
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
+        response = await endpoint(request)
+        await response(scope, receive, send)
 
 
 def choose(operations: Sequence[Operation], raw: bytes) -> Operation:
