@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +12,8 @@ import pytest
 
 from tests.server import Server, serving
 
-from .conftest import report
+from .conftest import report, run_client
+from .test_guides import ADDRESS, GUIDES, commands, programs
 
 CONFIG = """
 api_key = ["OS-one", "OS-two"]
@@ -58,3 +62,21 @@ def test_the_loop_of_llamaindex_ends(patient: Server) -> None:
     assert found["huge"]["code"] == "Throttling.AllocationQuota"
     assert found["huge_s"] < 5
     assert len(found["async"]) == 8
+
+
+def test_the_guide(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its configuration starts a server; its command shows the headers that the page shows; its program runs."""
+    text = (GUIDES / "quotas.md").read_text(encoding="utf-8")
+    tables, shown = re.findall(r"^```(?:toml|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    with serving(tmp_path_factory.mktemp("guide"), "--dtype", "fp32", config=tables) as server:
+        (command,) = commands("quotas.md")
+        words = shlex.split(command.replace(ADDRESS, server.url).replace("\\\n", " "))
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+        for line in shown.splitlines():
+            name, value = line.split(": ")
+            (found,) = re.findall(rf"^{name}: (\S+)", answer, re.MULTILINE)
+            assert found == value or ("reset" in name and re.fullmatch(r"(1m)?[0-9.]+s", found)), (name, found)
+        (program,) = programs("quotas.md")
+        left, dimensions = run_client("openai", "-c", program.replace(ADDRESS, server.url)).split()
+        assert 0 < int(left) < 19_991
+        assert dimensions == "384"
