@@ -96,8 +96,8 @@ MODEL_KEYS = {
 }
 
 QUOTA_KEYS = {
-    "key": "Whose requests: at least 8 hex digits of an API key's SHA-256, an access key's id, `anonymous`; `*`: each key "
-    "by itself. Default: all together.",
+    "key": "Whose requests: at least 8 hex digits of an API key's SHA-256, an access key's id, `anonymous`; `*`: each "
+    "key by itself. Default: all together.",
     "workspace": "Those of one workspace or instance; `*`: each by itself. Default: all together.",
     "service": "Those for a service id, model, alias or deployment; `*`: each model by itself. Default: all together.",
     "requests_per_s": "Requests in any second.",
