@@ -574,7 +574,7 @@ LABELS = {
     "reason": "Embedway's own code of the error, first column in [errors](errors.md).",
     "cause": "`idle`: the keep-alive passed; `memory`: another model needed it; `swap`: a new copy took over; `asked`: "
     "it was taken out of the configuration.",
-    "limit": "What was used up: `requests`, `tokens`, `concurrent`; `size`: a body larger than a whole minute's tokens.",
+    "limit": "What was used up: `requests`, `tokens`, `concurrent`; `size`: a body of more than a minute's tokens.",
     "backend": "`openvino`, or `fake`; `none` while the model is not open.",
     "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
     "device": "`cpu`.",

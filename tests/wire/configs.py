@@ -43,7 +43,7 @@ workspace = "default"
 token_sha256 = "{sha256(DOCUMENT_TOKEN.encode()).hexdigest()}"
 """
 
-KEYED = f'api_key = "{KEY}"\n{MODELS}'
+KEYED = f'api_key = "{KEY}"\nno_default_quotas = true\n{MODELS}'
 STAND_IN = f"stand_in = true\nno_default_quotas = true\n{MODELS}"
 RANKING = f"""
 [[model]]

@@ -28,6 +28,7 @@ KEYS = [
     "OS-vllm",
     "OS-infinity",
     "OS-wait",
+    "OS-size",
 ]
 FREE, OTHER = "OS-free", "OS-other"
 TOKENS = "OS-tokens"
@@ -211,6 +212,13 @@ def test_tokens_are_settled(limited: Server) -> None:
     assert refused.json()["error"]["type"] == "tokens"
     assert 50_000 < int(refused.headers["retry-after-ms"]) <= 61_000
     assert refused.headers["x-ratelimit-reset-tokens"].startswith(("1m", "59", "58", "57"))
+
+
+def test_a_refused_request_counts_in_none(limited: Server) -> None:
+    """What its head took is given back when its body is refused: the refusal stays one of size, never of rate."""
+    answers = [post(limited, "/v1/embeddings", {"model": "m", "input": "a " * 1000}, key="OS-size") for _ in range(4)]
+    assert {one.json()["error"]["code"] for one in answers} == {"insufficient_quota"}
+    assert post(limited, "/v1/embeddings", {"model": "m", "input": "hi"}, key="OS-size").status == 200
 
 
 def test_a_signed_caller_is_counted_by_its_access_key(limited: Server) -> None:
