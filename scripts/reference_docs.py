@@ -838,8 +838,8 @@ def errors_page() -> str:
         ),
         "Infinity's own routes answer as OpenAI's, with the status as `code`. For text-embeddings-inference an input "
         "that is empty is 400 `Empty`.",
-        "429 and 503 carry `Retry-After`, but for `quota_exceeded`, which no waiting helps; 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
-        "closes the connection.",
+        "429 and 503 carry `Retry-After`, but for `quota_exceeded`, which no waiting helps; 401 "
+        "`WWW-Authenticate: Bearer`. An error that comes before a body was read closes the connection.",
         "## Signed requests",
         "The APIs of Alibaba Cloud refuse a signed request with their gateway's codes and statuses. Those of "
         "`InvalidAccessKeyId.Inactive` and `InvalidSecurityToken.NotSupported` are Embedway's choice.",
