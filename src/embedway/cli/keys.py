@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("id", "state", "permissions", "note", "created", "expires", "last_used", "origin")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_S = 36_500 * 86_400
 _ALL = (Permission(),)
 
 
@@ -123,9 +124,10 @@ def revoke_stored(settings: Settings, key_id: str) -> None:
 def read_seconds(given: str) -> float:
     """`90d`, `12h`, `30m` or `45s` in seconds. Raises `SettingsError`."""
     found = re.fullmatch(r"([0-9]{1,9})([smhd])", given.strip().lower())
-    if found is None or int(found[1]) == 0:
-        raise SettingsError(f"--expires-in must read like 90d, 12h, 30m or 45s, not '{given}'.")
-    return float(int(found[1]) * _UNITS[found[2]])
+    seconds = float(int(found[1]) * _UNITS[found[2]]) if found else 0.0
+    if not 0 < seconds <= _LONGEST_S:
+        raise SettingsError(f"--expires-in must read like 90d, 12h, 30m or 45s, up to 36500d, not '{given}'.")
+    return seconds
 
 
 def _permission(given: str) -> Permission:
