@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,5 +146,13 @@ def test_which_counts(redis: RedisServer) -> None:
         await counts.stop()
 
     asyncio.run(play())
-    with pytest.raises(SettingsError, match="quota_url cannot be used"):
-        make_counts("redis://localhost:port/0", print)
+
+
+def test_what_cannot_be_used_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL that is none, and a client that is not installed; the URL, which may hold a password, is not repeated."""
+    with pytest.raises(SettingsError, match="quota_url cannot be used") as refused:
+        make_counts("redis://:secret@localhost:port/0", print)
+    assert "secret" not in refused.value.message
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(SettingsError, match="embedway\\[redis\\]"):
+        make_counts("redis://localhost:6379/0", print)
