@@ -38,7 +38,9 @@ def cli() -> None:
 def serve(config: Path | None, **flags: Any) -> None:
     """Serve models over HTTP."""
     settings = read_settings(config, flags)
-    check_serving(settings)
+    from embedway.http.storage import stored
+
+    check_serving(settings, stored(settings))
     set_up_logging(settings.log_level, settings.log_format)
     if settings.supervise:
         from embedway.cli.supervise import supervise

@@ -54,6 +54,7 @@ def build_app(
     """
     storage = Storage(settings, _no_store)
     access = Access(settings, metrics, storage.ready)
+    storage.tell(access.api_keys.expect)
     registry = Registry(settings, engine, storage.ready)
     metrics.store_up.set_function(lambda: registry.up)
     known = operations(engine, settings, registry)

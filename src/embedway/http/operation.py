@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from embedway.errors import EmbedwayError, Unavailable
-from embedway.http.access import Access, Demand
+from embedway.http.access import Access, Demand, ResourceKind
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
@@ -38,7 +38,8 @@ class Operation:
     `answer(exchange, body)` gives the reply's JSON; `body` is None for an operation without one (`body_type` None).
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
     `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
-    the control plane: always a signature or an admin key, and a permission for this action. `told_by`: where several
+    the control plane: always a signature or an admin key, and a permission for this action on the `resource` of the
+    path. `told_by`: where several
     operations share a path, the keys by which a body shows that it is this one's.
     """
 
@@ -52,8 +53,13 @@ class Operation:
     body_type: type[msgspec.Struct] | None = None
     guarded: bool = True
     action: str | None = None
+    resource: ResourceKind = "instance"
     example: Any = None
     told_by: frozenset[str] = frozenset()
+
+    @property
+    def demand(self) -> Demand:
+        return Demand(self.name, self.guarded, self.action, self.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ class Endpoint:
     async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
-        proof = await self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
+        proof = await self._access.look(exchange, operation.demand)
         raw = b""
         if operation.body_type is not None:
             raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)

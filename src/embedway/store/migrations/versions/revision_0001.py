@@ -19,7 +19,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them."""
-    for table in ("version", "job", "nonce", "deployment", "workspace", "api_key", "access_key", "event", "model", "instance"):
+    for table in ("version", "job", "nonce", "deployment", "workspace", "api_key", "access_key"):
+        op.drop_table(table)
+    for table in ("event", "model", "instance"):
         op.drop_table(table)
 
 
