@@ -14,17 +14,10 @@ from embedway.access.records import VERSION
 from embedway.errors import Conflict, KeyNotFound
 from embedway.settings import hash_secret
 from embedway.store import audit, versions
+from embedway.store.actor import Actor
 from embedway.store.schema import api_key
 
 _READ = msgspec.json.Decoder(Scope)
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who asks, for the audit."""
-
-    who: str
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def create(config: Path | None, database_url: str | None, access_key: bool, as_j
     own = {name: options.pop(name) for name in ("admin", "workspaces", "models", "actions")}
     if access_key:
         if any(own.values()):
-            raise SettingsError("An access key is bounded by --permission, not by --admin, --workspace, --model, --action.")
+            raise SettingsError("Bound an access key by --permission, not by --admin, --workspace, --model, --action.")
         click.echo(keystore.make_access_key(settings, permissions, as_json=as_json, **options))
     else:
         if permissions:

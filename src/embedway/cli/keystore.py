@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -19,13 +19,13 @@ from embedway.access.policy import check_action, read_permission
 from embedway.access.records import KeyRow, add_key, read_keys, revoke_key
 from embedway.cli.table import render
 from embedway.cli.times import moment, read_seconds
+from embedway.cli.transaction import change, worded
 from embedway.cli.user import who
-from embedway.errors import EmbedwayError, InvalidInput, SettingsError, SetupError, StoreUnavailable
+from embedway.errors import InvalidInput, SettingsError
 from embedway.settings import Permission, Settings
-from embedway.store.database import Database, open_database
+from embedway.store.actor import Actor
+from embedway.store.database import open_database
 from embedway.store.vault import open_vault
-
-T = TypeVar("T")
 
 _COLUMNS = ("id", "kind", "state", "key", "scope", "note", "created", "expires", "last_used", "origin")
 _ALL = (Permission(),)
@@ -55,11 +55,11 @@ def make_api_key(
 ) -> str:
     """Store a new API key; its id and itself as text. Raises `SettingsError`, `StoreUnavailable`."""
     for action in actions:
-        _worded(partial(check_action, action), "--action")
+        worded(partial(check_action, action), "--action")
     expires_s = None if expires_in is None else time.time() + read_seconds(expires_in, "--expires-in")
     scope = Scope(workspaces, models, actions)
     new = partial(keyrecords.create, actor=_actor(), scope=scope, admin=admin, note=note, expires_s=expires_s)
-    return _show_new(*_change(settings, new), as_json)
+    return _show_new(*change(settings, new), as_json)
 
 
 def rotate_stored(settings: Settings, key_id: str, overlap: str, as_json: bool) -> str:
@@ -67,13 +67,13 @@ def rotate_stored(settings: Settings, key_id: str, overlap: str, as_json: bool) 
     overlap_s = read_seconds(overlap, "--overlap")
     _refuse_configured(settings, key_id)
     work = partial(keyrecords.rotate, actor=_actor(), key_id=key_id, overlap_s=overlap_s)
-    return _show_new(*_change(settings, work), as_json)
+    return _show_new(*change(settings, work), as_json)
 
 
 def switch_stored(settings: Settings, key_id: str, enabled: bool, as_json: bool) -> str:
     """Raises `SettingsError`, `StoreUnavailable`."""
     _refuse_configured(settings, key_id)
-    _change(settings, partial(keyrecords.enable, actor=_actor(), key_id=key_id, enabled=enabled))
+    change(settings, partial(keyrecords.enable, actor=_actor(), key_id=key_id, enabled=enabled))
     return _done(key_id, "active" if enabled else "disabled", as_json)
 
 
@@ -84,7 +84,7 @@ def revoke_stored(settings: Settings, key_id: str, as_json: bool) -> str:
     def work(connection: Connection) -> bool:
         return revoke_key(connection, key_id, who()) or keyrecords.revoke(connection, _actor(), key_id)
 
-    if not _change(settings, work):
+    if not change(settings, work):
         raise SettingsError(f"There is no key '{key_id}' to revoke: 'embedway keys list' shows all.")
     return _done(key_id, "revoked", as_json)
 
@@ -99,27 +99,8 @@ def list_keys(settings: Settings, as_json: bool) -> str:
     return render(_COLUMNS, rows, as_json)
 
 
-def _change(settings: Settings, work: Callable[[Connection], T]) -> T:
-    """Work in one transaction; what cannot be done is the command line's fault."""
-    with closing(open_database(settings)) as database:
-        return _worded(lambda: _run(database, work))
-
-
-def _run(database: Database, work: Callable[[Connection], T]) -> T:
-    return database.run_now(work)
-
-
-def _worded(work: Callable[[], T], name: str = "") -> T:
-    try:
-        return work()
-    except (SetupError, StoreUnavailable):
-        raise
-    except EmbedwayError as error:
-        raise SettingsError(f"{name}: {error.message}" if name else error.message) from error
-
-
-def _actor() -> keyrecords.Actor:
-    return keyrecords.Actor(who())
+def _actor() -> Actor:
+    return Actor(who())
 
 
 def _refuse_configured(settings: Settings, key_id: str) -> None:

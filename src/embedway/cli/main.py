@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from embedway import __version__
+from embedway.cli.deployments import audit, deployments
 from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, read_settings, settings_flags
 from embedway.cli.registry import instances, models
@@ -101,7 +102,7 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
         click.echo(line)
 
 
-for group in (models, instances, keys):
+for group in (models, instances, keys, deployments, audit):
     cli.add_command(group)
 
 

@@ -28,6 +28,7 @@ from embedway.http.ops import Ops
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import Storage
+from embedway.http.tenancy import Tenancy
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -54,10 +55,11 @@ def build_app(
     """
     storage = Storage(settings, _no_store)
     access = Access(settings, metrics, storage.ready)
-    storage.tell(access.api_keys.expect)
     registry = Registry(settings, engine, storage.ready)
+    tenancy = Tenancy(settings, engine, storage.ready)
+    storage.tell(access.api_keys.expect, tenancy.expect)
     metrics.store_up.set_function(lambda: registry.up)
-    known = operations(engine, settings, registry)
+    known = operations(engine, settings, registry, tenancy)
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
@@ -66,7 +68,9 @@ def build_app(
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, partial(storage.serving, [StoredCredentials(access), registry]), on_failure),
+        lifespan=_lifespan(
+            engine, partial(storage.serving, [StoredCredentials(access), registry, tenancy]), on_failure
+        ),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )

@@ -49,12 +49,16 @@ class Storage:
         self._on_failure = on_failure
         self._asked = asyncio.Event()
         self._settled = asyncio.Event()
-        self._tell: Callable[[], None] = _nobody
+        self._waiting: tuple[Callable[[], None], ...] = ()
 
-    def tell(self, found: Callable[[], None]) -> None:
-        """Call `found` as soon as there is a store that is not open yet: at once, or when one appears."""
-        self._tell = found
+    def tell(self, *waiting: Callable[[], None]) -> None:
+        """Call these as soon as there is a store that is not open yet: at once, or when one appears."""
+        self._waiting = waiting
         if stored(self._settings):
+            self._tell()
+
+    def _tell(self) -> None:
+        for found in self._waiting:
             found()
 
     async def ready(self) -> None:
@@ -107,10 +111,6 @@ class Storage:
 def stored(settings: Settings) -> bool:
     """Whether there is a store: one is configured, or the default file exists."""
     return settings.database_url is not None or default_file().exists()
-
-
-def _nobody() -> None:
-    pass
 
 
 def _make(settings: Settings) -> tuple[Database, Vault]:

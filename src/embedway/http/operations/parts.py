@@ -11,15 +11,17 @@ from embedway.http.dialects.instances import Instances
 from embedway.http.dialects.openai import OpenAI
 from embedway.http.dialects.opensearch import OpenSearch
 from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.platform import Platform
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.registry import Registry
+from embedway.http.tenancy import Tenancy
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
 
 OPENAI = OpenAI()
 OPENSEARCH, OPENSEARCH_DOCS = OpenSearch(), OpenSearch("$.docs")
 COHERE = cohere.Cohere()
-INSTANCES = Instances()
+INSTANCES, PLATFORM = Instances(), Platform()
 INFINITY_DOCUMENTS, INFINITY_INPUT = infinity.Infinity("$.documents"), infinity.Infinity("$.input")
 TEI_TEXTS, TEI_INPUTS, TEI_IDS = tei.Tei("$.texts"), tei.Tei("$.inputs"), tei.Tei("$.ids")
 TEI_SENTENCES, VLLM = tei.Tei("$.inputs.sentences"), vllm.Vllm()
@@ -38,13 +40,16 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    tenancy: Tenancy
 
     @property
     def timeout_s(self) -> float:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, registry: Registry) -> Parts:
+def make_parts(engine: Engine, settings: Settings, registry: Registry, tenancy: Tenancy) -> Parts:
     """What all operations share."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
-    return Parts(engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)), registry)
+    return Parts(
+        engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)), registry, tenancy
+    )
