@@ -29,6 +29,7 @@ GROUPS = (
     "llamaindex",
     "litellm",
     "searchengine",
+    "control",
 )
 BUILT = ("searchplat",)  # groups with packages that come as sources only
 PIP_TIMEOUT_S = 300

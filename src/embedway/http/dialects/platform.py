@@ -1,8 +1,8 @@
 """The control plane of the AI Search Open Platform: its bodies, its envelopes, its errors.
 
-Source: what the vendor's Python SDK of API version 2024-04-01 sends and reads. Names are in camel case but for the reply
-of DeleteFunctionInstance, which is in Pascal case there. `dryRun` comes as Python writes it, True or False. The pages
-list no codes of errors; the dotted ones follow the sample of the sibling API, `instance.NotFound`.
+Source: what the vendor's Python SDK of API version 2024-04-01 sends and reads. Names are in camel case, but for the
+reply of DeleteFunctionInstance, which is in Pascal case there. `dryRun` comes as Python writes it, True or False. The
+pages list no codes of errors; the dotted ones follow the sample of the sibling API, `instance.NotFound`.
 """
 
 from __future__ import annotations
