@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
@@ -25,7 +26,15 @@ from embedway import configuration, errors
 from embedway.cli.main import SETUP_FAILED, cli
 from embedway.cli.serve import HUNG
 from embedway.configuration import FILE_ONLY, NO_FLAGS
-from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
+from embedway.errors import (
+    EmbedwayError,
+    InvalidInput,
+    MethodNotAllowed,
+    ModelNotFound,
+    Overloaded,
+    SetupError,
+    SignatureRefused,
+)
 from embedway.http.access import Access
 from embedway.http.dialects import (
     cohere,
@@ -33,6 +42,7 @@ from embedway.http.dialects import (
     embed,
     embeddings,
     infinity,
+    instances,
     jina,
     multimodal,
     openai,
@@ -47,7 +57,7 @@ from embedway.http.dialects import (
 )
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
-from embedway.http.operations.parts import COHERE, OPENAI, OPENSEARCH, TEI_INPUTS
+from embedway.http.operations.parts import COHERE, INSTANCES, OPENAI, OPENSEARCH, TEI_INPUTS
 from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
 from embedway.http.routes import operations
@@ -261,6 +271,16 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (multimodal.MultimodalRankerBody, "options"): NO_EFFECT,
     (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
     (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (instances.CreateModelBody, "name"): "What clients call it: up to 128 characters, `/` among them. No name or alias "
+    "of the configuration.",
+    (instances.CreateModelBody, "content"): "The definition: see [the registry](../guides/registry.md).",
+    (instances.ModifyModelBody, "content"): "Keys of the definition that replace the stored ones. Masked secrets mean "
+    "the stored ones while scheme, host and port of the URL stay.",
+    (
+        instances.ModifyModelBody,
+        "status",
+    ): "`forbidden`: nobody is answered. `ok`: what was forbidden is allowed again.",
+    (instances.DebugModelBody, "input"): "What the variable `input` of the template becomes.",
     (deployments.PredictBody, "dimension"): "Shorter vectors, for models trained for it. Other models ignore a valid "
     "one and say so in `x-embedway-ignored`. Above the native length it is refused.",
 }
@@ -282,6 +302,14 @@ MAX_INPUTS = {
 }
 
 NOTES = {
+    "CreateModel": "The model is probed; a probe that fails is its status, not an error. See "
+    "[the registry](../guides/registry.md).",
+    "ListModels": "The oldest first. Times are UTC.",
+    "DebugModel": "In whatever status the model is. Texts are cut at 64 KiB, secrets masked.",
+    "GetModel": "`/` in a model's name is sent as `%2F`. Times are UTC. `dimension` is beside `content`, where it is "
+    "written, and `statusReason` says why the status is `error`.",
+    "ModifyModel": "The model is probed again.",
+    "DeleteModel": "What it has accepted is answered.",
     "createEmbedding": "`model` in the reply is the name that was asked for. `sparse_embedding` and `token_embeddings` "
     "are there where `outputs` names them.",
     "embedV2": "One of `texts`, `images` and `inputs` is needed. `meta.billed_units` are the tokens that were read; "
@@ -377,6 +405,17 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "retrieveModel": ("models", {"openai": "test_openai.py::test_models"}),
     "info": ("models", {}),
+    **{
+        name: ("registered models", {"searchengine20211025": f"test_searchengine.py::{test}"})
+        for name, test in {
+            "CreateModel": "test_create",
+            "ListModels": "test_list",
+            "DebugModel": "test_debug",
+            "GetModel": "test_get",
+            "ModifyModel": "test_modify",
+            "DeleteModel": "test_delete",
+        }.items()
+    },
 }
 """Each operation's task, and the vendors' clients that are run against it, with the tests of `tests/sdk` that do so."""
 
@@ -395,6 +434,11 @@ DIALECTS = {
     "infinity": ("Infinity", "What it does not share with OpenAI. In its errors `code` is the status."),
     "tei": ("text-embeddings-inference", "Errors have its statuses: wrong input is 422, none at all 400."),
     "opensearch": ("AI Search Open Platform", "Every reply carries `x-acs-request-id`."),
+    "instances": (
+        "OpenSearch Vector Search Edition",
+        "Its model registry: [guide](../guides/registry.md). Always asks for a signature or an admin key. Errors are "
+        "`requestId`, `code` and `message`; every reply carries `x-acs-request-id`.",
+    ),
 }
 
 OPERATIONAL = {
@@ -440,7 +484,14 @@ REQUEST_HEADERS = {
 
 REPLY_HEADERS = {
     "x-request-id": ("every reply of an operation", "The request's id."),
-    "x-acs-request-id": ("AI Search Open Platform", "The same id, where the vendor's SDK looks for it."),
+    "x-acs-retry-after": (
+        "429 of the model registry",
+        "The same as `retry-after`, where the vendor's SDK looks for it.",
+    ),
+    "x-acs-request-id": (
+        "AI Search Open Platform, OpenSearch Vector Search Edition",
+        "The same id, where the vendor's SDK looks for it.",
+    ),
     "x-total-time": ("every reply of an operation", "Milliseconds from the request's head to the reply."),
     "x-compute-type": ("embeddings", "`cpu`."),
     "x-compute-time": ("embeddings", "Milliseconds in tokenization, queue and inference together."),
@@ -469,10 +520,11 @@ REPLY_HEADERS = {
 WHEN = {
     "EmbedwayError": "A fault of the server's own; the log has the stack.",
     "InvalidInput": "The body is not JSON, or a field is missing or wrong. Where it is one field, its path is named.",
+    "SecretRequired": "A masked secret came back that stands for no stored one, or the URL's origin changed.",
     "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
     "SignatureRefused": "A signed request is not believed; the [codes](#signed-requests) say why.",
-    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown where "
-    "an admin key is needed.",
+    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown "
+    "where an admin key is needed.",
     "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
     "ModelNotFound": "No model, alias, service id or deployment has this name.",
     "InstanceNotFound": "No instance of this id was declared.",
@@ -582,25 +634,33 @@ def command_line_page() -> str:
     """Every command with its arguments and options."""
     shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
-    for name, command in cli.commands.items():
+    for name, command in _commands(cli):
+        if isinstance(command, click.Group) and not command.invoke_without_command:
+            parts += [f"## embedway {name}", cleandoc(command.help or "")]
+            continue
         options = [option for option in command.params if isinstance(option, click.Option)]
-        arguments = [f"[{one.human_readable_name}...]" for one in command.params if isinstance(one, click.Argument)]
+        arguments = [_argument(one) for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
+        names = {option.opts[0] for option in options}
         taken = [_flag(option) for option in options if option.opts[0] in shared]
+        beside = ", and `master_key` from the file or the variable" if "--database-url" in names else ""
         some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
-            (command.help or "").strip(),
+            cleandoc(command.help or ""),
             f"```text\nembedway {' '.join([name, '[OPTIONS]', *arguments])}\n```",
             _table(
                 ("option", "default", "meaning"),
                 [(_flag(option), _default(_own_default(option)), _help(option)) for option in own],
             ),
-            f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside them "
-            "is checked, and has no effect."
-            if some
-            else "It takes all [settings](settings.md).",
         ]
+        if not some:
+            parts.append("It takes all [settings](settings.md).")
+        elif taken:
+            parts.append(
+                f"Of the [settings](settings.md) it takes {', '.join(taken)}{beside}; what the file or a variable sets "
+                "beside them is checked, and has no effect."
+            )
     parts += [
         "## Exit statuses",
         _table(
@@ -617,6 +677,19 @@ def command_line_page() -> str:
         ),
     ]
     return _page("Command line", *parts)
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it, those of a group behind the group."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+
+
+def _argument(argument: click.Argument) -> str:
+    name = argument.human_readable_name
+    return name if argument.nargs == 1 else f"[{name.removesuffix('...')}...]"
 
 
 def routes_page() -> str:
@@ -692,6 +765,7 @@ def errors_page() -> str:
         platform = OPENSEARCH.word(error, _exchange())
         code = msgspec.json.decode(platform.body)["code"]
         inference = TEI_INPUTS.word(error, _exchange())
+        control = INSTANCES.word(error, _exchange())
         rows.append(
             (
                 f"`{kind.code}`",
@@ -700,18 +774,21 @@ def errors_page() -> str:
                 f"{COHERE.word(error, _exchange()).status}",
                 f"{inference.status} `{msgspec.json.decode(inference.body)['error_type']}`",
                 f"{platform.status} `{code}`",
+                f"{control.status} `{msgspec.json.decode(control.body)['code']}`",
             )
         )
     return _page(
         "Errors",
         "Every reply that is not 200 is a JSON object in the words of the API that the path belongs to: paths under "
-        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, those under `/v2` Cohere's, "
-        "`/predict` text-embeddings-inference's, `/classify` Infinity's, all others OpenAI's. Where several "
+        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, those under `/openapi` OpenSearch "
+        "Vector Search Edition's, those under `/v2` Cohere's, `/predict` "
+        "text-embeddings-inference's, `/classify` Infinity's, all others OpenAI's. Where several "
         "APIs share a path, a body that is JSON chooses.",
         "```json\n"
         '{"error": {"message": "…", "type": "invalid_request_error", "param": "input[1]", "code": "invalid_request"}}\n'
         "```",
         '```json\n{"request_id": "…", "latency": 0, "code": "InvalidParameter", "message": "… (input[1])"}\n```',
+        '```json\n{"requestId": "…", "code": "model.InvalidParameter", "message": "… (content.url)"}\n```',
         '```json\n{"id": "…", "message": "… (documents[1])"}\n```',
         '```json\n{"error": "… (texts[1])", "error_type": "Validation"}\n```',
         _table(
@@ -722,6 +799,7 @@ def errors_page() -> str:
                 "Cohere v2",
                 "text-embeddings-inference: status, error_type",
                 "AI Search: status, code",
+                "Vector Search Edition: status, code",
             ),
             rows,
         ),
@@ -832,8 +910,12 @@ def _operation(operation: Operation) -> list[str]:
     if operation.body_type is not None:
         own = operation.dialect.max_body_bytes
         size = f"{own // 2**20} MiB, or `--max-body-bytes` where that is less" if own else "`--max-body-bytes`"
-        most = MAX_INPUTS[operation.name]
-        parts.append(f"At most {most:,} text{'s' if most > 1 else ''} and a body of at most {size}.")
+        most = MAX_INPUTS.get(operation.name)
+        parts.append(
+            f"At most {most:,} text{'s' if most > 1 else ''} and a body of at most {size}."
+            if most
+            else f"A body of at most {size}."
+        )
         hints = get_type_hints(operation.body_type)
         rows = [
             (
@@ -845,6 +927,9 @@ def _operation(operation: Operation) -> list[str]:
             for field in msgspec.structs.fields(operation.body_type)
         ]
         parts.append(_table(("field of the body", "type", "", "meaning"), rows))
+    if operation.query:
+        parameters = [(f"`{name}`", schema["description"]) for name, schema in operation.query.items()]
+        parts.append(_table(("parameter of the query", "meaning"), parameters))
     replies = [(f"`{path}`", kind) for path, kind in _leaves(operation.reply_type)]
     parts.append(_table(("field of the reply", "type"), replies))
     return parts
@@ -892,7 +977,9 @@ def _kind(kind: Any) -> str:
         return " or ".join(f'`"{value}"`' for value in given)
     if origin in (list, tuple):
         return f"list of ({_kind(given[0])})" if get_args(given[0]) else f"list of {_kind(given[0])}s"
-    if origin is dict or dataclasses.is_dataclass(kind) or _is_struct(kind):
+    if kind is Any:
+        return "any value"
+    if origin is dict or kind is msgspec.Raw or dataclasses.is_dataclass(kind) or _is_struct(kind):
         return "object"
     return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
 
@@ -904,6 +991,12 @@ def _flag(option: click.Option) -> str:
         return ", ".join(f"`{name}`" for name in names)
     taken = option.metavar or {"filename": "FILE", "file": "FILE"}.get(option.type.name, _choices(option.type))
     return f"`{option.opts[0]} {taken}`" + (" …" if option.multiple else "")
+
+
+def _argument(argument: click.Argument) -> str:
+    """An argument as it is written: in brackets where it may be left out, with dots where there may be several."""
+    name = argument.human_readable_name.rstrip(".") + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def _choices(kind: Any) -> str:

@@ -89,12 +89,12 @@ class Postgres:
             else:
                 return
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it in the way that does not wait for clients: their transactions are rolled back."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -102,7 +102,7 @@ class Postgres:
             process.wait(STOP_S)
 
     def remove(self) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)  # what would still be written is removed
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -163,12 +163,21 @@ def test_every_error_is_documented() -> None:
 def test_every_command_and_flag_is_documented() -> None:
     """Each command has a section, and each flag is in it, or in the settings where a command takes all of them."""
     text = reference("command-line.md")
-    sections = dict(re.findall(r"^## embedway (\w+)\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL))
-    assert set(sections) == set(cli.commands)
-    for name, command in cli.commands.items():
+    sections = dict(re.findall(r"^## embedway ([\w ]+)\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL))
+    known = dict(commands(cli))
+    assert set(sections) == set(known)
+    for name, command in known.items():
         for flag in flags(command):
             shown = sections[name] + (reference("settings.md") if "takes all [settings]" in sections[name] else "")
             assert re.search(rf"`{flag}[ `]", shown)
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command, and those of a group behind the group's name."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
 
 
 def flags(command: click.Command) -> set[str]:
@@ -225,7 +234,8 @@ def test_commands_in_the_documentation_exist(page: Path) -> None:
             assert words
             assert words[0] in targets, line
         else:
-            command = cli.commands[words[0]]
+            known = dict(commands(cli))
+            command = known.get(" ".join(words[:2])) or known[words[0]]
             given = {word.partition("=")[0] for word in words if word.startswith("--")}
             assert given <= flags(command) | {"--help"}, line
 

@@ -84,7 +84,7 @@ GATEWAY_STATUSES: Mapping[str, int] = {
     "SignatureNonceUsed": 400,
     "InvalidSecurityToken.NotSupported": 400,
 }
-"""The codes and statuses with which Alibaba Cloud's gateway refuses signed requests; the last code is Embedway's own."""
+"""With what Alibaba Cloud's gateway refuses signed requests: code and status. The last code is Embedway's own."""
 
 
 class SignatureRefused(Unauthenticated):

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from embedway.access.accesskeys import KeyPair
 from embedway.access.records import add_key, revoke_key
@@ -16,6 +18,7 @@ from embedway.observe import Metrics
 from embedway.settings import AccessKey, Permission, Settings, hash_secret
 from embedway.store.database import Database
 from embedway.store.vault import open_vault
+from tests.postgres import Postgres
 
 from .signing import Signer
 from .site import Ask, site
@@ -37,9 +40,9 @@ def settings(folder: Path, keyed: bool, **more: Any) -> Settings:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A database with a good, an expired and a revoked key."""
     place = tmp_path_factory.mktemp("planes")
-    given = settings(place, keyed=False)
-    database = Database(given.database_url or "")
-    sealed = open_vault(given, database).seal("stored secret")
+    own = settings(place, keyed=False)
+    database = Database(own.database_url or "")
+    sealed = open_vault(own, database).seal("stored secret")
     for name, expires_s in (("STORED", None), ("EXPIRED", time.time() - 1), ("REVOKED", None)):
         pair = KeyPair(name, "stored secret", (Permission(),), expires_s)
         database.run_now(lambda connection, pair=pair: add_key(connection, pair, sealed, "", "test"))
@@ -187,6 +190,52 @@ def test_a_body_that_differs_is_refused(folder: Path) -> None:
     run(scenario, settings(folder, keyed=True))
 
 
+_GOOD = Signer("AK", "secret").sign("POST", DATA, BODY)
+_TEXT = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=60)
+_HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: _TEXT | st.sampled_from([value, value[:-1], value + ",", value.upper(), value.replace("=", ";")])
+        for name, value in {
+            **{name.lower(): value for name, value in _GOOD.items()},
+            "x-acs-security-token": "STS",
+            "x-acs-bearer-token": "token",
+            "x-acs-signature-type": "BEARERTOKEN",
+        }.items()
+    },
+)
+_TARGETS = st.sampled_from(
+    [DATA, CONTROL, DATA + "?a=%ff&%zz&=&&b", CONTROL + "?%E4=\u00fc", CONTROL.replace("x", "%00")]
+)
+
+
+@hypothesis.given(st.lists(st.tuples(_HEADERS, _TARGETS), min_size=20, max_size=20))
+@hypothesis.settings(max_examples=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_whatever_is_sent_is_answered_or_refused(folder: Path, requests: list[tuple[dict[str, str], str]]) -> None:
+    """Nothing that a stranger puts into the headers makes the server fail."""
+
+    async def scenario(ask: Ask) -> None:
+        for given_headers, target in requests:
+            answer = await ask("POST", target, {"content-type": "application/json", **given_headers}, BODY)
+            assert answer.status in (200, 400, 401, 403, 404), answer
+
+    run(scenario, settings(folder, keyed=True))
+
+
+@pytest.mark.parametrize("query", ["a=%ff&b=%zz", "=&&", "b=2&a=1&b=1", "%E4%B8%AD=%20+", "a=~*'()!"])
+def test_odd_queries_are_signed_as_they_are_read(folder: Path, query: str) -> None:
+    """Broken escapes, repeated and empty names: what the application reads is what was signed."""
+
+    async def scenario(ask: Ask) -> None:
+        target = f"{CONTROL}?{query}"
+        signed = Signer("AK", "secret").sign("GET", target)
+        changed = await ask("GET", f"{target}&c=", signed)
+        assert (changed.status, changed.body["code"]) == (400, "SignatureDoesNotMatch")
+        assert (await ask("GET", target, signed)).status == 200
+
+    run(scenario, settings(folder, keyed=True))
+
+
 def test_under_a_root_path(folder: Path) -> None:
     """The proxy strips the path or leaves it; the caller signs what it calls."""
 
@@ -228,4 +277,32 @@ def test_without_the_store() -> None:
         assert (await ask("GET", CONTROL, bearer(ADMIN_KEY))).status == 200
 
     run(scenario, given, metrics)
-    assert metrics.unshared_nonces._value.get() == 1
+    assert metrics.registry.get_sample_value("embedway_unshared_nonces_total") == 1
+
+
+def test_while_the_store_is_away_and_after(postgres: Postgres) -> None:
+    """Stored keys go on signing on the data plane as they were last read; the control plane waits for the database."""
+    given = Settings(access_key=CONFIGURED, database_url=postgres.new_database(), master_key=("a master key",))
+    database = Database(given.database_url or "")
+    pair = KeyPair("STORED", "stored secret", (Permission(),))
+    sealed = open_vault(given, database).seal(pair.secret)
+    database.run_now(lambda connection: add_key(connection, pair, sealed, "", "test"))
+    stored = Signer("STORED", "stored secret")
+
+    async def scenario(ask: Ask) -> None:
+        async def status(method: str, target: str, body: bytes = b"") -> int:
+            return (await ask(method, target, headers(stored.sign, method, target, body), body)).status
+
+        assert (await status("POST", DATA, BODY), await status("GET", CONTROL)) == (200, 200)
+        await asyncio.to_thread(postgres.stop)
+        try:
+            assert (await status("POST", DATA, BODY), await status("GET", CONTROL)) == (200, 503)
+        finally:
+            await asyncio.to_thread(postgres.start)
+        assert await status("GET", CONTROL) == 200
+        database.run_now(lambda connection: revoke_key(connection, "STORED", "test"))
+        await asyncio.sleep(1.0)
+        assert (await status("POST", DATA, BODY), await status("GET", CONTROL)) == (403, 403)
+
+    run(scenario, given)
+    database.close()

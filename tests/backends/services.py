@@ -8,11 +8,16 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from embedway.types import ModelSpec, Phase, RemoteKind, RemoteSpec
+import numpy as np
+
+from embedway.backends.base import Outcome
+from embedway.backends.remote import RemoteBackend
+from embedway.errors import EmbedwayError
+from embedway.types import Item, ModelSpec, Outputs, Phase, RemoteKind, RemoteSpec, Text
 
 STARTED_S = 10
 
@@ -42,9 +47,10 @@ class Reply:
     pause_s: float = 0.0
     closed: bool = False
     reset: bool = False
+    never: bool = False
 
     def raw(self) -> tuple[bytes, ...]:
-        if self.pieces or self.reset:
+        if self.pieces or self.reset or self.never:
             return self.pieces
         head = [f"HTTP/1.1 {self.status} X", f"content-length: {len(self.body)}"]
         head += [f"{name}: {value}" for name, value in self.headers]
@@ -124,7 +130,7 @@ class Misbehaving:
                 await asyncio.sleep(reply.pause_s)
                 writer.write(piece)
                 await writer.drain()
-            if not reply.raw() and not reply.reset:
+            if reply.never:
                 await asyncio.sleep(3600)
         finally:
             self._at_once -= 1
@@ -134,7 +140,7 @@ class Misbehaving:
         return not (reply.closed or reply.reset)
 
 
-NEVER = Reply(pieces=())
+NEVER = Reply(never=True)
 
 
 async def _read(reader: asyncio.StreamReader, peer: int) -> Question:
@@ -170,3 +176,38 @@ def registered(definition: RemoteSpec, name: str = "far", namespace: str = "defa
 def misbehaving(behave: Callable[[Question], Reply] = length_vectors) -> Iterator[Misbehaving]:
     with Misbehaving(behave) as service:
         yield service
+
+
+@contextlib.contextmanager
+def asking(
+    behave: Callable[[Question], Reply] = length_vectors, **given: Any
+) -> Iterator[tuple[RemoteBackend, Misbehaving]]:
+    """An open backend and the service that it asks."""
+    with misbehaving(behave) as service:
+        backend = RemoteBackend(registered(remote(given.pop("url", service.url), **given)))
+        try:
+            yield backend, service
+        finally:
+            backend.close()
+
+
+def ask(backend: RemoteBackend, *texts: str | Item) -> Sequence[Outcome]:
+    """The outcomes of documents, or of items as they are."""
+    items = [Text(text) if isinstance(text, str) else text for text in texts]
+    return backend.run([backend.prepare(item) for item in items])
+
+
+def lengths(outcomes: Sequence[Outcome]) -> list[float]:
+    """The first number of each vector; all must be there."""
+    found = []
+    for one in outcomes:
+        assert isinstance(one, Outputs), one
+        assert one.dense is not None
+        assert one.dense.dtype == np.float32
+        found.append(float(one.dense[0]))
+    return found
+
+
+def said(outcome: Outcome) -> str:
+    assert isinstance(outcome, EmbedwayError), outcome
+    return outcome.message

@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
-import numpy as np
 import pytest
 
-from embedway.backends.remote import RemoteBackend
-from embedway.errors import EmbedwayError, RemoteFailed
-from embedway.types import Outputs, Text
+from embedway.errors import RemoteFailed
+from embedway.types import Text
 
-from .services import MANY, Misbehaving, Question, Reply, length_vectors, misbehaving, registered, remote
-
-
-@contextlib.contextmanager
-def asking(
-    behave: Callable[[Question], Reply] = length_vectors, **given: Any
-) -> Iterator[tuple[RemoteBackend, Misbehaving]]:
-    """An open backend and the service that it asks."""
-    with misbehaving(behave) as service:
-        backend = RemoteBackend(registered(remote(given.pop("url", service.url), **given)))
-        try:
-            yield backend, service
-        finally:
-            backend.close()
-
-
-def ask(backend: RemoteBackend, *texts: str | Text) -> Sequence[Outputs | EmbedwayError]:
-    items = [text if isinstance(text, Text) else Text(text) for text in texts]
-    return backend.run([backend.prepare(item) for item in items])
-
-
-def lengths(outcomes: Sequence[Outputs | EmbedwayError]) -> list[float]:
-    """The first number of each vector; all must be there."""
-    found = []
-    for one in outcomes:
-        assert isinstance(one, Outputs), one
-        assert one.dense is not None
-        assert one.dense.dtype == np.float32
-        found.append(float(one.dense[0]))
-    return found
-
-
-def said(outcome: Outputs | EmbedwayError) -> str:
-    assert isinstance(outcome, EmbedwayError), outcome
-    return outcome.message
+from .services import MANY, Question, Reply, ask, asking, length_vectors, lengths
 
 
 def test_a_text_is_asked_for_by_template_and_phase() -> None:
@@ -72,19 +33,19 @@ def test_a_list_takes_sixteen_at_most() -> None:
         assert sorted(len(question.json()["input"]) for question in service.asked) == [2, 16, 16, 16]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_service_that_takes_fewer_is_given_fewer(status: int) -> None:
+@pytest.mark.parametrize(("status", "most"), [(400, 4), (413, 8), (422, 1)])
+def test_a_service_that_takes_fewer_is_given_fewer(status: int, most: int) -> None:
     """The size that worked is remembered."""
 
-    def at_most_four(question: Question) -> Reply:
-        return length_vectors(question) if len(question.json()["input"]) <= 4 else Reply(status)
+    def strict(question: Question) -> Reply:
+        return length_vectors(question) if len(question.json()["input"]) <= most else Reply(status)
 
-    with asking(at_most_four, body=MANY) as (backend, service):
+    with asking(strict, body=MANY) as (backend, service):
         texts = ["x" * n for n in range(1, 17)]
         assert lengths(ask(backend, *texts)) == [float(n) for n in range(1, 17)]
         service.asked.clear()
         assert lengths(ask(backend, *texts)) == [float(n) for n in range(1, 17)]
-        assert [len(question.json()["input"]) for question in service.asked] == [4, 4, 4, 4]
+        assert [len(question.json()["input"]) for question in service.asked] == [most] * (16 // most)
 
 
 def test_one_guilty_item_fails_alone() -> None:
@@ -104,3 +65,16 @@ def test_one_guilty_item_fails_alone() -> None:
         service.asked.clear()
         ask(backend, *["good"] * 16)
         assert len(service.asked) == 1
+
+
+def test_two_guilty_items_fail_alone() -> None:
+    """One in each half of a request."""
+
+    def strict(question: Question) -> Reply:
+        return Reply(422) if "bad" in question.json()["input"] else length_vectors(question)
+
+    with asking(strict, body=MANY) as (backend, _):
+        outcomes = ask(backend, "bad", *["good"] * 14, "bad")
+        assert lengths(outcomes[1:15]) == [4.0] * 14
+        assert isinstance(outcomes[0], RemoteFailed)
+        assert isinstance(outcomes[15], RemoteFailed)

@@ -34,6 +34,11 @@ SERVICES = {
     for kind in ("text-sparse-embedding", "ranker", "multi-modal-embedding", "multi-modal-reranker")
 }
 """The platform's services beside text embedding, in the same way."""
+MANAGING = (
+    "/openapi/ha3/instances/{instance}/models",
+    "/openapi/ha3/instances/{instance}/models/{model}/actions/debug",
+)
+"""Those of the model registry, which `test_registry.py` asks with an admin key."""
 OWN_FORMS = {
     "/v2/": ["id", "message"],
     "/v1/embed/": ["id", "message"],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.server import serving
 
-from .conftest import report
+from .conftest import report, run_client
 
 KEY_ID, SECRET = "LTAItest", "a-secret-of-the-tests"
 
@@ -46,3 +48,14 @@ def test_refusals_are_understood(signed: dict[str, Any], call: str, code: str, s
     answer = signed[call]
     assert answer["code"] == code
     assert str(status) in answer["text"]
+
+
+def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
+    """As they stand; only the address is another."""
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "access.md"
+    programs = re.findall(r"^```python\n(.*?)^```", guide.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    model = ("--model", "all-MiniLM-L6-v2=fake:384")
+    with serving(tmp_path, *model, env={"EMBEDWAY_ACCESS_KEYS": "my-id:my-secret"}) as server:
+        here = f"127.0.0.1:{server.port}"
+        printed = [run_client("searchplat", "-c", one.replace("127.0.0.1:8000", here)) for one in programs]
+    assert [text.split() for text in printed] == [["384"], ["0"]]

@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from embedway.errors import SettingsError
 from embedway.store import migrations
@@ -64,27 +66,22 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database_url: str)
 
 
 def tables(connection: Connection) -> set[str]:
-    from sqlalchemy import inspect
-
     return {name for name in inspect(connection).get_table_names() if not name.startswith("sqlite_")}
 
 
-def test_a_database_that_is_up_to_date_is_opened_without_alembic(database: Database) -> None:
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(sqlite_database: Database) -> None:
     """Its import takes longer than all else."""
-    database.run_now(read_revision)
+    sqlite_database.run_now(read_revision)
     script = (
         "import sys; from embedway.store.database import Database; from embedway.store.migration import read_revision; "
         "assert Database(sys.argv[1]).run_now(read_revision); assert 'alembic' not in sys.modules"
     )
-    url = database.address.url.render_as_string(hide_password=False)
+    url = f"sqlite:///{sqlite_database.address.file}"
     subprocess.run([sys.executable, "-c", script, url], check=True, timeout=60)
 
 
 def test_the_newest_revision_can_be_undone(database: Database) -> None:
     """For those who write the next one: down and up again."""
-    from alembic import command
-    from alembic.config import Config
-
     config = Config()
     config.set_main_option("script_location", str(migrations.__path__[0]))
 

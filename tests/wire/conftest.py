@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.backends.services import Misbehaving, misbehaving
 from tests.server import Server, serving
 from tests.tiny import case
 
 from .configs import KEYED, PICTURES, RANKING, STAND_IN
+from .registry import INSTANCE, REGISTRY, SAMPLE, create
 
 
 @pytest.fixture(scope="session")
@@ -51,4 +53,20 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "clip").mkdir()
     case.load("clip").write(folder / "clip")
     with serving(folder, config=PICTURES.format(folder=folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Misbehaving]:
+    """A remote service that does as it should: vectors of two numbers."""
+    with misbehaving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an admin key, an API key, a fake model and an instance, in which the vendor's sample is registered
+    with a URL where nobody answers."""
+    with serving(tmp_path_factory.mktemp("registry"), config=REGISTRY) as server:
+        create(server, "test", SAMPLE, INSTANCE)
         yield server

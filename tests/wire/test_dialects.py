@@ -19,6 +19,7 @@ from tests.server import Server
 
 from .configs import MODEL, TOKEN
 from .exchange import KEY, get, post
+from .registry import MODELS, call, create
 
 OPERATIONS = {operation.name: operation for operation in operations(cast(Any, None), Settings())}
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
@@ -52,7 +53,24 @@ def ask(server: Server, operation: Operation, model: str, key: str | None) -> An
     return post(server, path, body | {"model": model} if named else body, key=key, headers=headers)
 
 
-@pytest.mark.parametrize("name", list(OPERATIONS))
+MANAGING = [name for name, operation in OPERATIONS.items() if operation.dialect.name == "instances"]
+
+
+@pytest.mark.parametrize("name", MANAGING)
+def test_the_example_of_an_action(name: str, registry: Server) -> None:
+    """The same for what manages models, on a model that is registered for it."""
+    operation, example = OPERATIONS[name], OPERATIONS["CreateModel"].example
+    path = operation.paths[0].removeprefix(MODELS.format("{instance}")).replace("{model:path}", "example")
+    if name != "CreateModel":
+        create(registry, "example", example["content"])
+    answer = call(registry, operation.method, path, operation.example)
+    assert answer.status == 200, answer.body[:500]
+    msgspec.json.decode(answer.body, type=operation.reply_type)
+    left = "example" if name != "CreateModel" else example["name"]
+    assert call(registry, "DELETE", f"/{left}").status == (404 if name == "DeleteModel" else 200)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in MANAGING])
 def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server) -> None:
     """200, and a reply of the shape that the OpenAPI document describes."""
     operation = OPERATIONS[name]

@@ -21,6 +21,7 @@ from .exchange import Answer, get, post, send
 SECRET = "configured-secret-of-the-tests"
 CONFIGURED = Signer("CONFIGURED", SECRET, "ACS4-HMAC-SHA256")
 PATH = "/v3/openapi/workspaces/default/text-embedding/m"
+MODELS = "/openapi/ha3/instances/default/models"
 BODY = b'{"input":"hi"}'
 WITHIN_S = 2.0
 """The promise is a second; a machine that is busy gets two."""
@@ -116,6 +117,38 @@ def test_under_a_root_path(pair: tuple[Server, Server]) -> None:
         assert send(pair[1], "POST", path, BODY, headers=CONFIGURED.sign("POST", path, BODY)).status == 200
     headers = CONFIGURED.sign("POST", PATH, BODY, signed_path=f"/root{PATH}")
     assert send(pair[1], "POST", PATH, BODY, headers=headers).status == 200, "the proxy stripped the prefix"
+
+
+def test_the_control_plane_asks_for_proof(pair: tuple[Server, Server]) -> None:
+    """Also on loopback without keys: a signature over every part, or nothing."""
+    for server, path in ((pair[0], MODELS), (pair[1], f"/root{MODELS}")):
+        host = f"http://127.0.0.1:{server.port}"
+        assert send(server, "GET", path).status == 401
+        assert send(server, "GET", path, key="any").status == 401
+        for signer in (CONFIGURED, Signer("CONFIGURED", SECRET)):
+            signed = signer.sign("GET", path, host=host)
+            assert send(server, "GET", path, headers=signed).json()["result"] == []
+            assert send(server, "GET", path, headers=signed).json()["code"] == "SignatureNonceUsed"
+            signed = signer.sign("GET", path, host=host)
+            refused = send(server, "GET", f"{path}?name=x", headers=signed)
+            assert (refused.status, refused.json()["code"]) == (400, "SignatureDoesNotMatch")
+            foreign = signer.sign("GET", path, host=host) | {"Origin": "https://embed.example"}
+            assert send(server, "GET", path, headers=foreign).status == 403
+
+
+def test_a_permission_for_an_instance_is_for_no_other(home: Path, pair: tuple[Server, Server]) -> None:
+    """As the document's authorization table names action and resource."""
+    permission = "searchengine:ListModels@acs:searchengine:*:*:instance/default"
+    made = json.loads(keys(home, "create", "--access-key", "--permission", permission, "--json"))
+    signer = Signer(made["id"], made["secret"])
+    soon(lambda: send(pair[0], "GET", MODELS, headers=signer.sign("GET", MODELS)).status == 200)
+    for method, path in (
+        ("GET", MODELS.replace("default", "ha-cn-y")),
+        ("GET", f"{MODELS}/m1"),
+        ("DELETE", f"{MODELS}/m1"),
+    ):
+        refused = send(pair[0], method, path, headers=signer.sign(method, path))
+        assert (refused.status, refused.json()["code"]) == (403, "NoPermission")
 
 
 def test_unsigned_calls_are_as_open_as_before(pair: tuple[Server, Server]) -> None:

@@ -158,6 +158,8 @@ def _signed_names(given: str, headers: Headers) -> tuple[str, ...]:
     for name in names:
         if name not in headers:
             raise _incomplete(f"The signed header {name} was not sent, or was lost on its way")
+    for name in MUST_SIGN:
+        _single(headers, name)
     return names
 
 

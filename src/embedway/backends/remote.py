@@ -26,6 +26,9 @@ REMOTE_DEVICE = "remote:"
 MAX_TOKENS = 32_768
 """Of one text; the remote model may read less, and says so itself."""
 IMAGE_TOKENS = 256
+CONNECTIONS = 8
+MOST_TOGETHER = 16
+"""Inputs in one request, where the template takes a list."""
 CHARACTERS_PER_TOKEN = 3
 _OUTPUTS: Mapping[RemoteKind, Output] = {
     "text_embedding": Output.DENSE,
@@ -119,6 +122,11 @@ class RemoteBackend:
 
             self._passes = Passes(self._definition)
         return await self._passes.run(batch)
+
+    @property
+    def most_items(self) -> int:
+        """Items that a pass answers in one wave of requests; of more, some would wait for others' answers."""
+        return CONNECTIONS * (MOST_TOGETHER if self._definition.takes_many else 1)
 
     @property
     def vocabulary(self) -> UnknownVocabulary:

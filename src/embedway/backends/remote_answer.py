@@ -14,9 +14,10 @@ from embedway.types import Outputs, RemoteKind, Sparse, Vector
 if TYPE_CHECKING:
     from jsonpath_rfc9535 import JSONPathQuery
 
-Cause = Literal["down", "throttled", "broken", "input", "refused", "answer"]
-"""`down`: nobody answers, or a proxy says so. `throttled`: status 429. `broken`: status 500. `input`: it does not take
-this input, or not so many. `refused`: it takes none of ours, or we do not ask it. `answer`: the answer is no answer."""
+Cause = Literal["down", "late", "throttled", "broken", "input", "refused", "answer"]
+"""`down`: nobody answers, or a proxy says so. `late`: we have no time left to wait. `throttled`: status 429. `broken`:
+status 500. `input`: it does not take this input, or not so many. `refused`: it takes none of ours, or we do not ask it.
+`answer`: the answer is no answer."""
 COUNTERS = ("token_count", "total_tokens", "prompt_tokens", "input_tokens")
 _MOST_TOKENS = 2**40
 _LAST_ID = 2**31 - 1
@@ -39,7 +40,7 @@ class Setback(Exception):
     @property
     def general(self) -> bool:
         """Whether other inputs would fare no better."""
-        return self.cause in ("down", "throttled", "refused")
+        return self.cause in ("down", "late", "throttled", "refused")
 
 
 def parse(body: bytes) -> Any:
@@ -63,7 +64,7 @@ def find(path: JSONPathQuery, value: Any) -> list[Any]:
 def read(kind: RemoteKind, dimensions: int, found: Sequence[Any], count: int) -> list[Outputs]:
     """The outputs of `count` inputs; `dimensions` 0 takes vectors of any length. Raises `Setback`."""
     if len(found) != count:
-        raise Setback("answer", f"gives {len(found)} results for {count} inputs, by the JSONPath")
+        raise Setback("answer", f"gives {len(found)} results for {count} inputs where the JSONPath leads")
     return [_READERS[kind](one, dimensions) for one in found]
 
 
@@ -83,7 +84,7 @@ def share(value: Any, costs: Sequence[int]) -> list[int | None]:
 
 
 def _read_vector(found: Any, dimensions: int) -> Outputs:
-    vector = _numbers(found, "a list of numbers")
+    vector = _numbers(found, "list of numbers")
     if dimensions and len(vector) != dimensions:
         raise Setback("answer", f"gives a vector of {len(vector)} numbers instead of {dimensions}")
     if not len(vector):

@@ -79,15 +79,18 @@ class Definition:
         return self.template.variables - {INPUT} - set(self.phase(phase).parameters)
 
     def scrub(self, text: str) -> str:
-        """The text without the secrets of the headers and the URL."""
+        """The text without the secrets of the headers and the URL, nor the beginning of one where it was cut."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
+        for secret in self._secrets:
+            for length in range(len(secret) - 1, _LEAST_SECRET - 1, -1):
+                text = text.removesuffix(secret[:length])
         return text
 
     def quote(self, text: str, characters: int) -> str:
-        """The beginning of what the service said, on one line, without secrets and without half of one."""
-        longest = max(map(len, self._secrets), default=0)
-        return " ".join(self.scrub(text[: characters + 20 * longest]).split())[:characters]
+        """The beginning of what the service said, on one line, without secrets."""
+        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text))
+        return " ".join(plain.split())[:characters]
 
     def _with_params(self, phase: PhaseName) -> str:
         added = _read_params(self.phase(phase).url_params, f"$.request.urlParams.{phase}")
@@ -133,13 +136,19 @@ def check_remote(remote: RemoteSpec) -> None:
 
 @functools.lru_cache(maxsize=1024)
 def compile_path(text: str) -> JSONPathQuery:
-    """A JSONPath, RFC 9535, without the white space around it. Raises `InvalidInput`."""
+    """A JSONPath, RFC 9535, without the white space around it. Raises `InvalidInput`.
+
+    Its functions for regular expressions are left out: one that is made to be slow would hold up the whole process.
+    """
     import jsonpath_rfc9535
 
     if len(text) > MAX_PATH_CHARACTERS:
         raise InvalidInput(f"The JSONPath has more than {MAX_PATH_CHARACTERS:,} characters.")
+    environment = jsonpath_rfc9535.JSONPathEnvironment()
+    for name in ("match", "search"):
+        del environment.function_extensions[name]
     try:
-        return jsonpath_rfc9535.compile(text.strip())
+        return environment.compile(text.strip())
     except (jsonpath_rfc9535.JSONPathError, RecursionError, ValueError) as error:
         raise InvalidInput(
             f"The JSONPath cannot be read: {error}. Write one such as $.result.embeddings[*].embedding."

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from embedway.backends.base import Outcome
+from embedway.backends.remote import CONNECTIONS, MOST_TOGETHER
 from embedway.backends.remote_answer import Setback
 from embedway.backends.remote_definition import Definition, PhaseName
 from embedway.backends.remote_retry import FAILURES, Breaker, persist
-from embedway.backends.remote_service import CONNECTIONS, Service
+from embedway.backends.remote_service import LATE, Service
 from embedway.backends.trace import sentence
 from embedway.errors import Overloaded, RemoteFailed, Unavailable
 from embedway.types import Outputs
 
-MOST_TOGETHER = 16
-"""Inputs in one request, where the template takes a list."""
 MOST_VAIN = 6
 """Requests for halves that may fail before any works: then it is not for one item."""
 SLACK_S = 5.0
@@ -60,7 +59,7 @@ class Passes:
 
     def __init__(self, definition: Definition, breaker: Breaker | None = None) -> None:
         self._definition = definition
-        self._service = Service(definition)
+        self._service = Service(definition, CONNECTIONS)
         self._breaker = breaker or Breaker()
         self._together = MOST_TOGETHER if definition.takes_many else 1
 
@@ -78,7 +77,7 @@ class Passes:
             async with asyncio.timeout(until_s - time.monotonic()):
                 await one.ask(self._grouped(batch), first_alone=self._breaker.trying)
         except TimeoutError:
-            one.failure = one.failure or Setback("down", "did not answer in time")
+            one.failure = one.failure or Setback("late", LATE)
         if one.taken:
             self._together = min(self._together, one.taken)
         return [self._outcome(found or one.failure) for found in one.found]

@@ -77,7 +77,7 @@ async def persist(attempt: Callable[[], Awaitable[T]], attempts: int, until_s: f
         except Setback as setback:
             if setback.cause == "down":
                 breaker.fail(started_s)
-            else:
+            elif setback.cause != "late":  # which says nothing of the service
                 breaker.succeed()
             raise
         breaker.succeed()

@@ -22,19 +22,26 @@ from embedway.egress.send import MOST_BYTES, Sender
 from embedway.egress.wire import Answer, Broken, TooLarge
 from embedway.types import Outputs
 
-CONNECTIONS = 8
+LATE = "did not answer in time"
 QUOTED_CHARACTERS = 300
 """Of what the service says itself."""
 POLL_S = (0.2, 2.0)
 """Between two looks at a task: at first, and at most."""
-_CAUSES: Mapping[int, Cause] = {400: "input", 413: "input", 422: "input", 429: "throttled", 500: "broken"}
+_CAUSES: Mapping[int, Cause] = {
+    400: "input",
+    408: "down",
+    413: "input",
+    422: "input",
+    429: "throttled",
+    500: "broken",
+}
 _MESSAGES = ("message", "error", "detail", "msg", "errors")
 
 
 class Service:
     """The service behind a definition. Lives on one event loop. Whatever goes wrong is a `Setback`."""
 
-    def __init__(self, definition: Definition, connections: int = CONNECTIONS) -> None:
+    def __init__(self, definition: Definition, connections: int) -> None:
         self.definition = definition
         self._sender = Sender(definition.remote.private, connections)
 
@@ -71,7 +78,9 @@ class Service:
             async with asyncio.timeout(limit_s):
                 return await self._sender.send(remote.method if body is not None else "GET", url, headers, body)
         except TimeoutError as error:
-            raise Setback("down", f"did not answer within {limit_s:.3g} s") from error
+            if limit_s < remote.timeout_s:
+                raise Setback("late", LATE) from error
+            raise Setback("down", f"did not answer within {limit_s:g} s") from error
         except TooLarge as error:
             raise Setback("answer", f"gives an answer of more than {MOST_BYTES // 2**20} MiB") from error
         except Refused as error:
@@ -119,7 +128,7 @@ class Service:
             return Setback("refused", f"refuses the credentials (status {status})")
         if 300 <= status < 400:
             return Setback("refused", f"redirects with status {status}, which is not followed")
-        said = self.definition.quote(_message(answer.body), QUOTED_CHARACTERS)
+        said = self.definition.quote(_message(answer), QUOTED_CHARACTERS)
         cause = _CAUSES.get(status, "down" if status >= 500 else "refused")
         retry_after_s = _read_pause(answer.headers.get("retry-after")) if status in (429, 503) else None
         return Setback(cause, f"answers with status {status}{f': {said}' if said else ''}", retry_after_s)
@@ -138,12 +147,13 @@ def _status(value: Any) -> str | None:
     return status if isinstance(status, str) else None
 
 
-def _message(body: bytes) -> str:
-    """What an error's body says: the message of the usual JSON forms, else the body itself."""
+def _message(answer: Answer) -> str:
+    """What an error's body says: the message of the usual JSON forms, else the body itself, where it is plain text."""
     try:
-        return _say(orjson.loads(body))
+        return _say(orjson.loads(answer.body))
     except orjson.JSONDecodeError:
-        return body.decode("utf-8", "replace")
+        plain = answer.headers.get("content-type", "text/plain").startswith("text/plain")
+        return answer.body.decode("utf-8", "replace") if plain else ""
 
 
 def _say(value: Any) -> str:

@@ -23,7 +23,7 @@ _MASK = "********"
 class Trace:
     """What was sent, what came back and what the JSONPath found there.
 
-    `headers` and `answer` hold no secrets; the answer is cut, and that of a task that was waited for is its last.
+    `headers`, `answer` and `found` hold no secrets. The answer is cut; that of a task that was waited for is its last.
     `status` is 0 where none came. `found` is what the JSONPath leads to, `outputs` what it means; `problem` says in one
     sentence why there are none.
     """
@@ -71,7 +71,7 @@ async def _follow(definition: Definition, phase: PhaseName, body: bytes, trace: 
             value = await service.wait(first, phase, until_s)
             if value is not first:
                 trace = dataclasses.replace(trace, answer=_shown(definition, _dump(value)))
-            trace = dataclasses.replace(trace, found=find(definition.path, value))
+            trace = dataclasses.replace(trace, found=[_clean(definition, one) for one in find(definition.path, value)])
             outputs = service.read(value, 1)
             (tokens,) = share(value, [1])
             trace = dataclasses.replace(trace, outputs=[dataclasses.replace(outputs[0], used_tokens=tokens)])
@@ -98,6 +98,15 @@ def _dump(value: Any) -> bytes:
 def _shown(definition: Definition, body: bytes) -> str:
     longest = 6 * ANSWER_CHARACTERS
     return definition.scrub(body[:longest].decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
+
+
+def _clean(definition: Definition, value: Any) -> Any:
+    """A value of the answer without secrets in its texts."""
+    if isinstance(value, dict):
+        return {definition.scrub(key): _clean(definition, one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_clean(definition, one) for one in value]
+    return definition.scrub(value) if isinstance(value, str) else value
 
 
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:

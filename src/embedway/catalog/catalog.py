@@ -98,14 +98,14 @@ class Catalog:
         """Register a model. Raises `InvalidInput`, `InstanceNotFound`, `Conflict`; for a dry run `RemoteFailed` too."""
         check_name(name)
         whole = restore(parse(content, "$.content"), {}, trusted=False)
-        await self._store.run(lambda connection: self._check_free(connection, instance, name))
+        await self._store.run(lambda connection: self._check_free(connection, instance, name), reads=True)
         row = await self._probed(instance, name, whole)
         if dry_run:
             _check_found(row)
             return
 
         def store(connection: Connection) -> None:
-            self._check_free(connection, instance, name)
+            self._check_free(connection, instance, name, hold=True)
             rows.add(connection, self._seal(row, whole))
             self._log(connection, actor, "CreateModel", row)
 
@@ -227,8 +227,8 @@ class Catalog:
         secrets = conceal(whole)[1]
         return dataclasses.replace(row, sealed=_guard(self._vault.seal, write(secrets)) if secrets else "")
 
-    def _check_free(self, connection: Connection, instance: str, name: str) -> None:
-        rows.check_instance(connection, instance, self._instances)
+    def _check_free(self, connection: Connection, instance: str, name: str, hold: bool = False) -> None:
+        rows.check_instance(connection, instance, self._instances, hold)
         if self._parts.taken(name):
             raise Conflict(f"The name '{name}' belongs to the configuration: choose another.")
         rows.check_free(connection, instance, name)

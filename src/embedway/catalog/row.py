@@ -129,14 +129,14 @@ def note(connection: Connection, row: Row, finding: Finding) -> None:
     connection.execute(update(model).where(*same).values(probed_s=time.time()))
 
 
-def check_instance(connection: Connection, name: str, declared: frozenset[str]) -> None:
-    """Raise `InstanceNotFound` unless the instance is `declared` or stored; a stored one stays until the transaction's
-    end.
+def check_instance(connection: Connection, name: str, declared: frozenset[str], hold: bool = False) -> None:
+    """Raise `InstanceNotFound` unless the instance is `declared` or stored. `hold` keeps a stored one until the end of
+    the transaction, which must be one that writes.
     """
     if name in declared:
         return
-    query = select(instance.c.id).where(instance.c.id == plain_name(name)).with_for_update(read=True)
-    if connection.execute(query).first() is None:
+    query = select(instance.c.id).where(instance.c.id == plain_name(name))
+    if connection.execute(query.with_for_update(read=True) if hold else query).first() is None:
         raise InstanceNotFound(
             f"The instance '{name[:200]}' does not exist: declare it with an [[instance]] block or "
             "embedway instances add."

@@ -54,10 +54,11 @@ def _text(text: str) -> str:
 
 
 def _check_depth(tree: Tree, field: str, depth: int = 1) -> None:
+    if not isinstance(tree, dict | list):
+        return
     if depth > MAX_DEPTH:
         raise InvalidInput(f"JSON parse error: objects within objects, more than {MAX_DEPTH} deep.", field)
-    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    for one in inner:
+    for one in tree.values() if isinstance(tree, dict) else tree:
         _check_depth(one, field, depth + 1)
 
 

@@ -13,11 +13,12 @@ import click
 from embedway import __version__
 from embedway.cli.deployments import audit, deployments
 from embedway.cli.keys import keys
-from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
 from embedway.cli.registry import instances, models
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
+from embedway.settings import Settings
 
 SETUP_FAILED = 2
 """Exit status when the configuration or the command line is at fault: a supervisor need not try again."""
@@ -100,6 +101,43 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
 
     for line in fetching.pull(names, revision):
         click.echo(line)
+
+
+@cli.command()
+@settings_flags(STORE)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(config: Path | None, file: Path, **flags: Any) -> None:
+    """Write all that the database holds into FILE, while servers go on. The master key is not in it."""
+    from embedway.cli import store
+
+    click.echo(store.backup(_quiet_settings(config, flags), file))
+
+
+@cli.command()
+@settings_flags(STORE)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Remove what the database holds; else only an empty one is filled.")
+def restore(config: Path | None, file: Path, replace: bool, **flags: Any) -> None:
+    """Fill the database from a backup of SQLite or PostgreSQL: all of it or, where anything is wrong, nothing."""
+    from embedway.cli import store
+
+    click.echo(store.restore(_quiet_settings(config, flags), file, replace))
+
+
+@cli.command()
+@settings_flags(STORE)
+def reseal(config: Path | None, **flags: Any) -> None:
+    """Encrypt the stored secrets by the first of EMBEDWAY_MASTER_KEY, so that the others can be dropped."""
+    from embedway.cli import store
+
+    click.echo(store.reseal(_quiet_settings(config, flags)))
+
+
+def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """The settings of a command that answers in one sentence: beside it only what went wrong is logged."""
+    settings = read_settings(config, flags)
+    set_up_logging("warning", settings.log_format)
+    return settings
 
 
 for group in (models, instances, keys, deployments, audit):

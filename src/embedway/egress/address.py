@@ -26,19 +26,20 @@ class Addresses:
     def __init__(self, private: bool) -> None:
         self._private = private
         self._known: dict[tuple[str, int], tuple[float, Sequence[str]]] = {}
+        self._looking = asyncio.Lock()
 
     async def find(self, host: str, port: int) -> Sequence[str]:
         """All addresses of a host. Raises `Refused` unless all of them may be asked, `OSError` where there is none."""
-        now_s = time.monotonic()
-        known = self._known.get((host, port))
-        if known and now_s < known[0]:
-            return known[1]
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-        if not self._private and not all(is_public(address) for address in addresses):
-            raise Refused("its address is not public")
-        self._known = {(host, port): (now_s + KNOWN_S, addresses)}  # a service has one host; a redirect's is rare
-        return addresses
+        async with self._looking:  # several connections at once need one answer
+            known = self._known.get((host, port))
+            if known and time.monotonic() < known[0]:
+                return known[1]
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+            if not self._private and not all(is_public(address) for address in addresses):
+                raise Refused("its address is not public")
+            self._known = {(host, port): (time.monotonic() + KNOWN_S, addresses)}  # of one: a service has one host
+            return addresses
 
 
 def is_public(address: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ ERROR_BYTES = 64 * 2**10
 PATIENCE_S = 2.5
 """In which one of several addresses must accept a connection before the next is tried."""
 MAX_URL_CHARACTERS = 4096
+_HOST = re.compile(r"[\w.:-]+", re.ASCII)  # a name after IDNA, or an address
 _FAILED = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError, UnicodeError)
 _GONE = (httpcore2.ReadError, httpcore2.WriteError, httpcore2.RemoteProtocolError)
 
@@ -150,11 +152,13 @@ def parse_url(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
     """A URL that can be asked, `base` being what a relative one belongs to. Raises `Refused`."""
     try:
         target = httpx2.URL(url) if base is None else base.join(url)
-        target.netloc.decode("ascii")
+        host, port = target.raw_host.decode("ascii"), target.port
     except (httpx2.InvalidURL, UnicodeError, ValueError) as error:
         raise Refused("is none that can be read") from error
     if target.scheme not in ("http", "https") or not target.host or target.userinfo:
         raise Refused("must begin with http:// or https:// and hold no user name")
+    if not _HOST.fullmatch(host) or not (port is None or 0 < port < 2**16):
+        raise Refused("has a host or a port that cannot be")
     if len(url) > MAX_URL_CHARACTERS:
         raise Refused(f"may have {MAX_URL_CHARACTERS:,} characters at most")
     return target.copy_with(fragment=None)

@@ -105,9 +105,7 @@ class Access:
             self._check_page(headers.get("host", ""), headers.get("origin"))
         authorization = read_bearer(headers)
         if is_signed(authorization or ""):
-            if self._store_ready is not None:
-                await self._store_ready()
-            return self._look_at_signature(exchange, demand)
+            return await self._look_at_signature(exchange, demand)
         if demand.action is None and self.open:
             if not self.decided:
                 raise StoreUnavailable("Whether there are API keys stands in the database, which was not read yet.")
@@ -127,9 +125,11 @@ class Access:
         await self.nonces.spend(proof.claim, proof.needs_store)
         _name(exchange, proof.claim.key_id, proof.claim.key_id, DEFAULT_NAMESPACE)
 
-    def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
+    async def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
         headers, now_s = fold(exchange.request.headers.raw), time.time()
         claim = read_claim(headers, now_s)
+        if self._store_ready is not None:
+            await self._store_ready()
         key = self.access_keys.find(claim.key_id, now_s)
 
         def reaches(name: str) -> bool:

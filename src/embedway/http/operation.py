@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -39,8 +39,8 @@ class Operation:
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
     `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
     the control plane: always a signature or an admin key, and a permission for this action on the `resource` of the
-    path. `told_by`: where several
-    operations share a path, the keys by which a body shows that it is this one's.
+    path. `told_by`: where several operations share a path, the keys by which a body shows that it is this one's.
+    `query` are the parameters behind the path, each with its JSON schema and a description.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Operation:
     action: str | None = None
     resource: ResourceKind = "instance"
     example: Any = None
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()
 
     @property

@@ -12,16 +12,16 @@ from embedway.errors import SetupError
 from embedway.settings import Settings
 from embedway.store.folder import default_file
 
-OPEN_S = 10.0
-"""Seconds that a request waits for the store to be opened."""
-LOOK_S = 0.4
-"""Seconds between two looks for a file that another process may make."""
-
 if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server listens first
     from embedway.store.database import Database
     from embedway.store.vault import Vault
 
 log = logging.getLogger(__name__)
+
+OPEN_S = 10.0
+"""Seconds that a request waits for the store to be opened."""
+LOOK_S = 0.4
+"""Seconds between two looks for a file that another process may make."""
 
 
 class Stored(Protocol):

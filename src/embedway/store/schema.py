@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
 
 REVISION = "0001"
-"""The newest revision: a database that has it is opened without Alembic, whose import alone takes 0.15 s."""
+"""The newest revision: a database that has it is opened without Alembic, whose import takes longer than all else."""
 REVISION_TABLE = "embedway_revision"
 
 metadata = MetaData()

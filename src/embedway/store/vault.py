@@ -22,6 +22,7 @@ from embedway.errors import SettingsError
 from embedway.settings import Settings
 from embedway.store.address import Address
 from embedway.store.database import Database
+from embedway.store.files import flush_folder
 
 _PURPOSE = b"embedway vault 1"
 _WRONG = (
@@ -92,7 +93,7 @@ class Vault:
                     os.link(part, self.file)
             finally:
                 part.unlink(missing_ok=True)
-            _flush_folder(self.file.parent)
+            flush_folder(self.file.parent)
         except OSError as error:
             raise SettingsError(
                 f"The key file {self.file} cannot be made: {error.strerror}. Set EMBEDWAY_MASTER_KEY instead."
@@ -125,11 +126,3 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,11 +30,15 @@ def read_version(connection: Connection, name: str) -> int:
     return connection.scalar(select(version.c.value).where(version.c.name == name)) or 0
 
 
+_PATIENCE_S = 30.0
+"""The longest wait for what fails again and again: the log should not fill."""
+
+
 class Watch:
     """Calls `on_change` for every new number, which it asks for every `interval_s` seconds.
 
     It is called once at the first success too, and after an outage, whatever happened meanwhile. Changes between two
-    looks are one call. When `on_change` raises, that is logged and it is called again at the next look.
+    looks are one call. When `on_change` raises, that is logged and it is called again, after ever longer waits.
     """
 
     def __init__(
@@ -73,11 +77,14 @@ class Watch:
                 self._known = found  # as it was read before the call: what came during it is found at the next look
 
     async def _watch(self) -> None:
+        wait_s = self._interval_s
         while True:
             try:
                 await self.look()
+                wait_s = self._interval_s
             except StoreUnavailable:
-                pass  # the database has said so in the log
+                wait_s = self._interval_s  # it is fresh news that counts, and the database has said so in the log
             except Exception:
-                log.exception("What changed under %s could not be taken over; the next look tries again", self._name)
-            await asyncio.sleep(self._interval_s)
+                wait_s = min(2 * wait_s, max(_PATIENCE_S, self._interval_s))
+                log.exception("A change of %s could not be taken over; trying again in %.1f s", self._name, wait_s)
+            await asyncio.sleep(wait_s)

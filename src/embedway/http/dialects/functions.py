@@ -46,6 +46,7 @@ CATEGORIES: Mapping[str, Task] = {
     "multimodal": "multimodal",
 }
 """The platform's categories of deployed models."""
+OUTPUTS = ("simple", "normal", "detail")
 HIDDEN = "********"
 _KNOWN = ("model", "modelCategory", "token")
 _MEANINGLESS = ("region", "modelSource")  # fields of the platform's own form
@@ -231,7 +232,7 @@ def _task(given: Mapping[str, str], default: Task) -> Task:
 
 def _output(exchange: Exchange) -> str:
     output = exchange.request.query_params.get("output") or "normal"
-    if output not in ("simple", "normal", "detail"):
+    if output not in OUTPUTS:
         raise InvalidInput("output is simple, normal or detail.", "$.output")
     return output
 

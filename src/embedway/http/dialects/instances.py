@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import msgspec
 
+from embedway.catalog.definition import MAX_NAME
 from embedway.catalog.verbatim import Object, Tree, write
 from embedway.errors import (
     BodyTimeout,
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from embedway.catalog.row import Row
 
 MAX_BODY_BYTES = 1024 * 1024
+PAGE_SIZE = 10
 MAX_PAGE = 100
+MAX_PAGES = 10_000_000
 
 CODES: Mapping[type[EmbedwayError], tuple[int, str]] = {
     SecretRequired: (400, "model.SecretRequired"),
@@ -68,18 +71,23 @@ CODES: Mapping[type[EmbedwayError], tuple[int, str]] = {
 """Status and code of each error; the first that fits. Those of access are Alibaba Cloud's own."""
 
 
+_Object = msgspec.Meta(extra_json_schema={"type": "object"})
+
+
 class CreateModelBody(msgspec.Struct):
-    name: str
-    content: msgspec.Raw
+    """`content` is kept as it was sent."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+    content: Annotated[msgspec.Raw, _Object]
 
 
 class ModifyModelBody(msgspec.Struct):
-    content: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    status: str | None = None
+    content: Annotated[msgspec.Raw, _Object] | msgspec.UnsetType = msgspec.UNSET
+    status: Literal["ok", "forbidden"] | None = None
 
 
 class DebugModelBody(msgspec.Struct):
-    input: str
+    input: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Done(msgspec.Struct, rename="camel"):
@@ -194,21 +202,29 @@ def enclose(exchange: Exchange, **parts: Tree) -> bytes:
 
 def read_flag(exchange: Exchange, name: str) -> bool:
     """A flag of the query, which is a text there: true or false in any case. Raises `InvalidInput`."""
-    given = exchange.request.query_params.get(name, "").strip().lower()
-    if given not in ("", "true", "false"):
+    given = exchange.request.query_params.get(name, "false").lower()
+    if given not in ("true", "false"):
         raise InvalidInput(f"{name} is true or false.", f"$.{name}")
     return given == "true"
 
 
 def read_number(exchange: Exchange, name: str, default: int, most: int) -> int:
     """A number of the query, from 1. Raises `InvalidInput`."""
-    given = exchange.request.query_params.get(name, "").strip()
-    if not given:
-        return default
+    given = exchange.request.query_params.get(name, str(default))
     number = int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
     if not 1 <= number <= most:
         raise InvalidInput(f"{name} is a number from 1 to {most}.", f"$.{name}")
     return number
+
+
+def read_kind(exchange: Exchange) -> RemoteKind | None:
+    """The type to list. Raises `InvalidInput`."""
+    given = exchange.request.query_params.get("type")
+    if given is None:
+        return None
+    if given not in get_args(RemoteKind):
+        raise InvalidInput(f"type is one of {', '.join(get_args(RemoteKind))}.", "$.type")
+    return cast(RemoteKind, given)
 
 
 def at_time(at_s: float) -> str:

@@ -24,9 +24,6 @@ from embedway.http.dialects.instances import CODES, Instances
 from embedway.http.exchange import Exchange
 from embedway.store.actor import Actor
 
-PAGE_SIZE = 10
-MOST_PAGES = 10_000_000
-
 
 class Platform(Instances):
     """How the platform's control plane words errors."""

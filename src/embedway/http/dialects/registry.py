@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,8 @@ from embedway.catalog.verbatim import Tree
 from embedway.errors import InvalidInput
 from embedway.http.dialects.instances import (
     MAX_PAGE,
+    MAX_PAGES,
+    PAGE_SIZE,
     CreateModelBody,
     Debugged,
     DebugModelBody,
@@ -21,12 +23,12 @@ from embedway.http.dialects.instances import (
     ModifyModelBody,
     enclose,
     read_flag,
+    read_kind,
     read_number,
     show,
 )
 from embedway.http.exchange import Exchange
 from embedway.http.registry import Registry
-from embedway.types import RemoteKind
 
 if TYPE_CHECKING:
     from embedway.backends.trace import Trace
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 64 * 1024
 """Characters of a text that Debug shows."""
-PAGE_SIZE = 10
-MOST_PAGES = 10_000_000
 
 
 class Models:
@@ -55,15 +55,11 @@ class Models:
     async def list(self, exchange: Exchange, body: None) -> bytes:
         from embedway.catalog.row import Page
 
-        given = exchange.request.query_params
-        kind = given.get("type") or None
-        if kind is not None and kind not in get_args(RemoteKind):
-            raise InvalidInput(f"type is one of {', '.join(get_args(RemoteKind))}.", "$.type")
         page = Page(
-            number=read_number(exchange, "pageNumber", 1, MOST_PAGES),
+            number=read_number(exchange, "pageNumber", 1, MAX_PAGES),
             size=read_number(exchange, "pageSize", PAGE_SIZE, MAX_PAGE),
-            name=given.get("name") or None,
-            kind=kind,
+            name=exchange.request.query_params.get("name") or None,
+            kind=read_kind(exchange),
         )
         total, rows = await (await self._registry.catalog()).list(_instance(exchange), page)
         return enclose(exchange, totalCount=total, result=[show(row) for row in rows])
@@ -88,8 +84,6 @@ class Models:
 
     async def debug(self, exchange: Exchange, body: DebugModelBody) -> bytes:
         online = read_flag(exchange, "isOnline")
-        if not body.input:
-            raise InvalidInput("input must not be empty.", "$.input")
         whole = await (await self._registry.catalog()).whole(_instance(exchange), _name(exchange))
         trace = await self._registry.ask(whole.remote, body.input, "search" if online else "build")
         result = debugged(trace, whole.secrets)

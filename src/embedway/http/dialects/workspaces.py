@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from embedway.errors import InvalidInput
-from embedway.http.dialects.instances import MAX_PAGE, enclose, read_flag, read_number
+from embedway.http.dialects.instances import MAX_PAGE, MAX_PAGES, PAGE_SIZE, enclose, read_flag, read_number
 from embedway.http.dialects.platform import (
-    MOST_PAGES,
-    PAGE_SIZE,
     CreateCredentialsBody,
     CreateWorkspaceBody,
     CredentialsList,
@@ -178,7 +176,7 @@ class Credentials:
 
 def page_of(exchange: Exchange, rows: Sequence[T]) -> list[T]:
     """The rows of the page that is asked for. Raises `InvalidInput`."""
-    number = read_number(exchange, "pageNumber", 1, MOST_PAGES)
+    number = read_number(exchange, "pageNumber", 1, MAX_PAGES)
     size = read_number(exchange, "pageSize", PAGE_SIZE, MAX_PAGE)
     return list(rows[(number - 1) * size : number * size])
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from embedway.http.dialects.instances import (
+    MAX_PAGE,
+    MAX_PAGES,
+    PAGE_SIZE,
     CreateModelBody,
     DebugModelBody,
     DebugReply,
@@ -16,6 +20,7 @@ from embedway.http.dialects.instances import (
 from embedway.http.dialects.registry import Models
 from embedway.http.operation import Operation
 from embedway.http.operations.parts import INSTANCES, Parts
+from embedway.types import RemoteKind
 
 _MODELS = "/openapi/ha3/instances/{instance}/models"
 _MODEL = f"{_MODELS}/{{model:path}}"
@@ -30,6 +35,9 @@ DEFINITION = {
     },
     "response": {"embeddings": "$.data[*].embedding"},
 }
+
+FLAG = {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"}
+_DRY_RUN = FLAG | {"description": "`true`: check and probe, and store nothing. A problem is then an error."}
 
 
 def models(parts: Parts) -> Sequence[Operation]:
@@ -47,6 +55,7 @@ def models(parts: Parts) -> Sequence[Operation]:
             reply_type=Done,
             action="searchengine:CreateModel",
             example={"name": "remote-minilm", "content": DEFINITION},
+            query={"dryRun": _DRY_RUN},
         ),
         Operation(
             name="ListModels",
@@ -57,6 +66,22 @@ def models(parts: Parts) -> Sequence[Operation]:
             summary="The models of an instance, in pages (OpenSearch Vector Search Edition)",
             reply_type=ModelsReply,
             action="searchengine:ListModels",
+            query={
+                "name": {"type": "string", "description": "Only the model of this name."},
+                "type": {"enum": list(get_args(RemoteKind)), "description": "Only models of this type."},
+                "pageNumber": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_PAGES,
+                    "description": "Which page. Default: 1.",
+                },
+                "pageSize": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_PAGE,
+                    "description": f"Models to a page. Default: {PAGE_SIZE}.",
+                },
+            },
         ),
     ]
 
@@ -76,6 +101,9 @@ def model(parts: Parts) -> Sequence[Operation]:
             reply_type=DebugReply,
             action="searchengine:DebugModel",
             example={"input": "hello"},
+            query={
+                "isOnline": FLAG | {"description": "`true`: ask as for a search, else as for the index's building."}
+            },
         ),
         Operation(
             name="GetModel",
@@ -98,6 +126,7 @@ def model(parts: Parts) -> Sequence[Operation]:
             reply_type=Done,
             action="searchengine:ModifyModel",
             example={"content": {"dimension": 384}, "status": "ok"},
+            query={"dryRun": _DRY_RUN},
         ),
         Operation(
             name="DeleteModel",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from embedway.http.dialects import platform
-from embedway.http.dialects.functions import DEPLOYMENT, NATIVE, Functions
-from embedway.http.dialects.instances import Done
-from embedway.http.dialects.offered import Services
+from embedway.http.dialects.functions import DEPLOYMENT, NATIVE, OUTPUTS, Functions
+from embedway.http.dialects.instances import MAX_PAGE, MAX_PAGES, PAGE_SIZE, Done
+from embedway.http.dialects.offered import KINDS, Services
 from embedway.http.dialects.workspaces import API_TOKEN, Credentials, Workspaces
 from embedway.http.operation import Answer, Operation
+from embedway.http.operations.instances import FLAG
 from embedway.http.operations.parts import PLATFORM, Parts
 
 _ALL = "/openapi/platform/workspaces"
@@ -81,6 +82,42 @@ def functions(parts: Parts) -> Sequence[Operation]:
     ]
 
 
+_TEXT = {"type": "string"}
+_PAGES = {
+    "pageNumber": {"type": "integer", "minimum": 1, "maximum": MAX_PAGES, "description": "Which page. Default: 1."},
+    "pageSize": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "description": f"Default: {PAGE_SIZE}."},
+}
+_DRY_RUN = {"dryRun": FLAG | {"description": "`true`: check, and change nothing."}}
+_OUTPUT = {"output": {"enum": list(OUTPUTS), "description": "How much to tell. Default: normal."}}
+_QUERIES: Mapping[str, Mapping[str, Any]] = {
+    "ListWorkspaces": {
+        "name": _TEXT | {"description": "Only the one of this name."},
+        "type": _TEXT | {"description": "Only those of this type."},
+        "instanceId": _TEXT | {"description": "Only the one of this id, which is its name."},
+        "sortBy": {"enum": ["0", "1"], "description": "0: the newest first, the default. 1: the last changed first."},
+        **_PAGES,
+    },
+    "ListServices": {
+        "serviceId": _TEXT | {"description": "Only this one."},
+        "name": _TEXT | {"description": "Only those whose name holds this."},
+        "serviceType": {"enum": list(KINDS.values()), "description": "Only those of this type."},
+        "modelType": {"enum": ["system", "deployment"], "description": "Only those of the platform, or deployments."},
+    },
+    "CreateCredentials": _DRY_RUN,
+    "ListCredentials": {"keyword": _TEXT | {"description": "A part of the masked key or of its id."}, **_PAGES},
+    "UpdateCredentials": _DRY_RUN,
+    "ListFunctionInstances": {
+        **_OUTPUT,
+        "source": {
+            "enum": ["builtin", "user", "all"],
+            "description": "Those of the configuration, of the database, or all. Default: user.",
+        },
+        "functionType": _TEXT | {"description": "Only those of this type."},
+        "modelType": _TEXT | {"description": "Only those of this model type."},
+        **_PAGES,
+    },
+    "GetFunctionInstance": _OUTPUT,
+}
 _SUMMARIES = {
     "CreateWorkspace": "Make a workspace",
     "ListWorkspaces": "The workspaces, in pages",
@@ -125,4 +162,5 @@ def _operation(
         action=f"searchplat:{name}",
         resource="workspace",
         example=example,
+        query=_QUERIES.get(name, {}),
     )
