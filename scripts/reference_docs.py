@@ -291,8 +291,10 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (platform.UpdateWorkspaceBody, "resource_group_id"): "It means nothing here.",
     (platform.CreateCredentialsBody, "type"): "`api-token`.",
     (platform.UpdateCredentialsBody, "enabled"): "`false` refuses the key until it is `true` again.",
-    (platform.CreateFunctionBody, "instance_name"): "The deployment's name and id, once on a server: A-Z a-z 0-9 . _ -, "
-    "at most 64 of them.",
+    (
+        platform.CreateFunctionBody,
+        "instance_name",
+    ): "The deployment's name and id, once on a server: A-Z a-z 0-9 . _ -, at most 64 of them.",
     (platform.CreateFunctionBody, "model_type"): "`native`.",
     (platform.CreateFunctionBody, "function_type"): "`PAAS`; it means nothing here.",
     (platform.CreateFunctionBody, "description"): "What it is for.",

@@ -20,6 +20,7 @@ from embedway.models.services import SERVICES
 from embedway.types import Phase, RemoteKind, RemoteSpec
 
 MAX_NAME = 128
+ACTION = "/actions/debug"
 MAX_DIMENSIONS = 65_536
 DENSE: frozenset[RemoteKind] = frozenset(("text_embedding", "image_embedding"))
 _PORTS = {"http": 80, "https": 443}
@@ -82,6 +83,8 @@ def check_name(name: str) -> None:
         raise InvalidInput(f"A model's name has 1 to {MAX_NAME} characters.", "$.name")
     if _CONTROL.search(name) or name != name.strip() or name.strip("/") != name or not _is_text(name):
         raise InvalidInput("A model's name holds no control characters, and no space or slash at its ends.", "$.name")
+    if name.endswith(ACTION):
+        raise InvalidInput(f"A model's name does not end with {ACTION}: that is the path of an action.", "$.name")
 
 
 def check_service(name: str, remote: RemoteSpec) -> None:

@@ -23,7 +23,7 @@ from embedway.http.access import Access
 from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
-from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
+from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
 from embedway.http.ops import Ops
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
@@ -82,15 +82,15 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
-    shared: dict[tuple[str, str], list[Operation]] = {}
+    shared: dict[str, dict[str, list[Operation]]] = {}
     for operation in known:
         for path in operation.paths:
-            shared.setdefault((operation.method, path), []).append(operation)
+            shared.setdefault(path, {}).setdefault(operation.method, []).append(operation)
     routes: list[BaseRoute] = []
-    for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+    for path, methods in shared.items():
+        endpoints = {method: Endpoint(sharing, access, limits, metrics) for method, sharing in methods.items()}
         ends = ("",) if path.endswith(":path}") else ("", "/")
-        routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
+        routes += [Route(path + end, Methods(endpoints)) for end in ends]
     return routes
 
 

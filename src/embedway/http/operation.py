@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from embedway.errors import EmbedwayError, Unavailable
 from embedway.http.access import Access, Demand, ResourceKind
@@ -128,6 +130,23 @@ class Endpoint:
     def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
         self._metrics.requests.labels(operation.name, str(status)).inc()
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+
+
+class Methods:
+    """All methods of one path, as an ASGI application: a path that is another's beginning answers for itself."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint = self._endpoints.get(request.method)
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
+        response = await endpoint(request)
+        await response(scope, receive, send)
 
 
 def choose(operations: Sequence[Operation], raw: bytes) -> Operation:
