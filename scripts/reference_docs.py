@@ -331,8 +331,8 @@ NOTES = {
     "written, and `statusReason` says why the status is `error`.",
     "ModifyModel": "The model is probed again.",
     "DeleteModel": "What it has accepted is answered.",
-    "CreateWorkspace": "A workspace is a namespace, like an instance: names mean global models, then those registered in "
-    "the instance of the same name.",
+    "CreateWorkspace": "A workspace is a namespace, like an instance: names mean global models, then those registered "
+    "in the instance of the same name.",
     "GetWorkspace": "`default` is always there.",
     "UpdateWorkspace": "",
     "ListCredentials": "Keys for this workspace alone; revoked ones and admin keys are left out.",
@@ -370,8 +370,8 @@ NOTES = {
     "rerankTexts": "Where a body has `texts`.",
     "predict": "Every label with its score, the likeliest first. For one input a list of them, for a list of inputs a "
     "list of lists. A cross-encoder takes pairs, and its one score is called `LABEL_0`.",
-    "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be any that the key "
-    "reaches.",
+    "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be any that the "
+    "key reaches.",
     "createCompatibleEmbedding": "The second path is the one of the vendor's own curl sample.",
     "embed": "A bare list of vectors.",
     "embedAll": "As the network leaves them. Models with a head for token vectors of its own give none.",

@@ -53,7 +53,7 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    storage = Storage(settings, _no_store)
+    storage = Storage(settings, lambda error: _no_store(error, access, on_failure))
     access = Access(settings, metrics, storage.ready)
     registry = Registry(settings, engine, storage.ready)
     tenancy = Tenancy(settings, engine, storage.ready)
@@ -129,9 +129,12 @@ def _lifespan(
     return lifespan
 
 
-def _no_store(error: SetupError) -> None:
-    """Models of the configuration need no store."""
-    log.error("There is no registry and there are no stored keys: %s", error.message)
+def _no_store(error: SetupError, access: Access, on_failure: Callable[[SetupError], None]) -> None:
+    """Models of the configuration need no store. A server that is closed only because its keys cannot be read does."""
+    if access.decided:
+        log.error("There is no registry and there are no stored keys: %s", error.message)
+        return
+    on_failure(SetupError(f"{error.message} Nobody can tell whether there are API keys in it: configure one to go on."))
 
 
 def _no_such_route(root_path: str) -> Callable[[Request, Exception], Awaitable[Response]]:
