@@ -13,12 +13,11 @@ import string
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from embedway.configuration import DEPLOYED
+from embedway.catalog.workspaces import check_description, plain
 from embedway.errors import Conflict, DeploymentNotFound, InvalidInput
 from embedway.settings import Deployment, hash_secret
 from embedway.store import versions
@@ -74,13 +73,6 @@ def check_token(token: str) -> None:
         raise InvalidInput("A token of your own is 16 to 256 visible ASCII characters.", "$.createParameters")
 
 
-def check_task(task: str) -> Task:
-    """Raises `InvalidInput`."""
-    if task not in DEPLOYED:
-        raise InvalidInput(f"What a deployment is for is one of {', '.join(DEPLOYED)}.")
-    return cast(Task, task)
-
-
 def read_all(connection: Connection) -> Sequence[Row]:
     """Those of all workspaces, the oldest first."""
     return _rows(connection, select(deployment).order_by(deployment.c.created_s, deployment.c.id))
@@ -94,7 +86,7 @@ def read_in(connection: Connection, workspace: str) -> Sequence[Row]:
 
 def read(connection: Connection, workspace: str, name: str) -> Row:
     """Raises `DeploymentNotFound`, also for one of another workspace."""
-    query = select(deployment).where(deployment.c.id == name.replace("\x00", "\ufffd")).with_for_update()
+    query = select(deployment).where(deployment.c.id == plain(name)).with_for_update()
     for row in _rows(connection, query):
         if row.workspace == workspace:
             return row
@@ -104,6 +96,7 @@ def read(connection: Connection, workspace: str, name: str) -> Row:
 def create(connection: Connection, actor: Actor, row: Row) -> None:
     """Raises `InvalidInput`, `Conflict`."""
     check_id(row.id)
+    check_description(row.description)
     now_s = time.time()
     try:
         connection.execute(insert(deployment).values(_values(replace(row, created_s=now_s, updated_s=now_s))))
@@ -114,6 +107,7 @@ def create(connection: Connection, actor: Actor, row: Row) -> None:
 
 def change(connection: Connection, actor: Actor, new: Row, action: str = "UpdateDeployment") -> None:
     """Write a row that was read in this transaction in its new form."""
+    check_description(new.description)
     changed = replace(new, edition=new.edition + 1, updated_s=time.time())
     connection.execute(update(deployment).where(deployment.c.id == new.id).values(_values(changed)))
     _tell(connection, actor, action, changed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from embedway.store.audit import record
 from embedway.store.schema import deployment, model, workspace
 
 MAX_NAME = 64
+MAX_DESCRIPTION = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -40,7 +41,7 @@ def read(connection: Connection, name: str, declared: frozenset[str], lock: bool
 
     Raises `WorkspaceNotFound`.
     """
-    query = select(workspace).where(workspace.c.name == name.replace("\x00", "\ufffd"))
+    query = select(workspace).where(workspace.c.name == plain(name))
     found = connection.execute(query.with_for_update(read=True) if lock else query).mappings().first()
     if found is not None:
         return Workspace(**{**found, "facts": msgspec.json.decode(found["facts"])})
@@ -75,22 +76,28 @@ def create(connection: Connection, actor: Actor, new: Workspace, declared: froze
 def describe(connection: Connection, actor: Actor, name: str, description: str, declared: frozenset[str]) -> Workspace:
     """Say something else of it. Raises `WorkspaceNotFound`."""
     old = read(connection, name, declared)
-    new = replace(old, description=description, updated_s=time.time())
+    new = replace(old, description=check_description(description), updated_s=time.time())
     if not connection.execute(update(workspace).where(workspace.c.name == name).values(_values(new))).rowcount:
         connection.execute(insert(workspace).values(_values(new)))
     record(connection, actor.who, "UpdateWorkspace", f"workspace/{name}", actor.request_id)
     return new
 
 
-def remove(connection: Connection, actor: Actor, name: str, declared: frozenset[str], keys: int) -> None:
-    """Raises `WorkspaceNotFound`, and `Conflict` for a declared one and while it has `keys`, deployments or models."""
+def remove(
+    connection: Connection,
+    actor: Actor,
+    name: str,
+    declared: frozenset[str],
+    count_keys: Callable[[Connection, str], int],
+) -> None:
+    """Raises `WorkspaceNotFound`, and `Conflict` for a declared one and while it has keys, deployments or models."""
     if name in declared:
         raise Conflict(f"The workspace '{name}' is always there, or declared in the configuration.")
-    query = select(workspace.c.name).where(workspace.c.name == name).with_for_update()
+    query = select(workspace.c.name).where(workspace.c.name == plain(name)).with_for_update()
     if connection.execute(query).first() is None:
         raise WorkspaceNotFound(f"The workspace '{name[:200]}' does not exist.")
     held = {
-        "API keys": keys,
+        "API keys": count_keys(connection, name),
         "deployments": connection.scalar(select(func.count()).where(deployment.c.workspace == name)),
         "models": connection.scalar(select(func.count()).where(model.c.namespace == name)),
     }
@@ -98,6 +105,18 @@ def remove(connection: Connection, actor: Actor, name: str, declared: frozenset[
         raise Conflict(f"The workspace '{name}' still has {', '.join(parts)}: remove them first.")
     connection.execute(delete(workspace).where(workspace.c.name == name))
     record(connection, actor.who, "DeleteWorkspace", f"workspace/{name}", actor.request_id)
+
+
+def plain(name: str) -> str:
+    """A name to look for; no table holds a NUL, and PostgreSQL would refuse the question."""
+    return name.replace("\x00", "\ufffd")
+
+
+def check_description(given: str) -> str:
+    """Raises `InvalidInput` for one that is too long, or that not every database can hold."""
+    if len(given) > MAX_DESCRIPTION or "\x00" in given:
+        raise InvalidInput(f"A description is at most {MAX_DESCRIPTION} characters, without NUL.", "$.description")
+    return given
 
 
 def _values(row: Workspace) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from embedway.store.actor import Actor
 from embedway.store.database import open_database
 from embedway.store.vault import open_vault
 
-_COLUMNS = ("id", "kind", "state", "key", "scope", "note", "created", "expires", "last_used", "origin")
+_COLUMNS = ("id", "kind", "state", "key", "permissions", "note", "created", "expires", "last_used", "origin")
 _ALL = (Permission(),)
 
 
@@ -132,11 +132,13 @@ def _done(key_id: str, state: str, as_json: bool) -> str:
 def _configured(settings: Settings) -> list[dict[str, Any]]:
     """The rows of the configuration; of its API keys nothing but digests is known."""
     rows = [
-        {"id": f"{kind.replace(' ', '-').removeprefix('API-')}:{digest[:8]}", "kind": kind, "scope": "all"}
+        {"id": f"{kind.replace(' ', '-').removeprefix('API-')}:{digest[:8]}", "kind": kind, "permissions": "all"}
         for kind, digests in (("admin key", settings.admin_key_sha256), ("API key", settings.api_key_sha256))
         for digest in digests
     ]
-    rows += [{"id": one.id, "kind": "access key", "scope": _permissions(one.permission)} for one in settings.access_key]
+    rows += [
+        {"id": one.id, "kind": "access key", "permissions": _permissions(one.permission)} for one in settings.access_key
+    ]
     return [dict.fromkeys(_COLUMNS) | {"state": "active", "origin": "configuration"} | row for row in rows]
 
 
@@ -146,7 +148,7 @@ def _api_key(row: ApiKeyRow) -> dict[str, Any]:
         "kind": "admin key" if row.admin else "API key",
         "state": row.state,
         "key": row.masked,
-        "scope": _scope(row.scope),
+        "permissions": _scope(row.scope),
         "note": row.note or None,
         "created": moment(row.created_s),
         "expires": moment(row.expires_s),
@@ -162,7 +164,7 @@ def _access_key(key: KeyRow) -> dict[str, Any]:
         "kind": "access key",
         "state": "revoked" if key.revoked else "expired" if expired else "active",
         "key": None,
-        "scope": _permissions(key.permissions),
+        "permissions": _permissions(key.permissions),
         "note": key.note or None,
         "created": moment(key.created_s),
         "expires": moment(key.expires_s),

@@ -88,13 +88,12 @@ class Workspaces:
         from embedway.access.keyrecords import list_in_workspace
         from embedway.catalog.workspaces import remove
 
-        name, actor = workspace_of(exchange), actor_of(exchange)
+        name, actor, declared = workspace_of(exchange), actor_of(exchange), self._tenancy.declared
 
-        def work(connection: Connection) -> None:
-            keys = len(list_in_workspace(connection, name))
-            remove(connection, actor, name, self._tenancy.declared, keys)
+        def count_keys(connection: Connection, workspace: str) -> int:
+            return len(list_in_workspace(connection, workspace))
 
-        await self._tenancy.run(work)
+        await self._tenancy.run(lambda connection: remove(connection, actor, name, declared, count_keys))
         return msgspec.json.encode(RemovedReply(exchange.request_id, Removed(name)))
 
 
