@@ -541,6 +541,9 @@ REQUEST_HEADERS = {
     "`ACS4-HMAC-SHA256 …`.",
     "x-acs-bearer-token": "The key, without `authorization` and with `x-acs-signature-type: BEARERTOKEN`: what the "
     "vendor's client of the control plane sends.",
+    "x-acs-signature-type": "`BEARERTOKEN`, beside `x-acs-bearer-token`.",
+    "x-acs-security-token": "Of temporary credentials (STS), which are refused.",
+    "x-acs-accesskey-id": "The same.",
     "x-acs-date": "When a signed request was signed, such as `2026-11-21T00:04:03Z`.",
     "x-acs-signature-nonce": "What makes a signed request one of its kind: 1 to 128 visible ASCII characters.",
     "x-acs-content-sha256": "The SHA-256 of a signed request's body, in hex.",

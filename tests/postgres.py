@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 import pytest
 
 START_S = 30
@@ -67,13 +66,17 @@ class Postgres:
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows that a statement of its own transaction gives."""
+        import psycopg  # here, since every test loads this module
+
         with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
             cursor = connection.execute(statement)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        options = {"listen_addresses": "", "fsync": "off", "max_connections": "60", "shared_buffers": "16MB"}
+        import psycopg
+
+        options = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings]
         with (self.folder / "log").open("ab") as log:
@@ -100,6 +103,21 @@ class Postgres:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGQUIT)
             process.wait(STOP_S)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """For this long none of its processes does anything; the connections stay."""
+        import psutil
+
+        first = psutil.Process(self.pid)
+        everyone = [first, *first.children(recursive=True)]
+        try:
+            for one in everyone:
+                one.suspend()
+            yield
+        finally:
+            for one in everyone:
+                one.resume()
 
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)  # what would still be written is removed

@@ -97,6 +97,7 @@ def test_they_are_sent_so() -> None:
         ({"headers": {"X A": "1"}}, "$.request.header.X A", "no name of a header"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "$.request.header.x-a", "given twice"),
         ({"search": Phase({}, {"a": [1]})}, "$.request.urlParams.search", "must be a text, a number"),
+        ({"search": Phase({}, {"a": float("inf")})}, "$.request.urlParams.search", "not finite"),
         ({"build": Phase({"x": float("nan")})}, "$.request.parameters.build.x", "not finite"),
     ],
 )

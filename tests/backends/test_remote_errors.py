@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import socket
 import time
 
 import pytest
 
 from embedway.errors import Overloaded, RemoteFailed
 
-from .services import MANY, NEVER, Question, Reply, ask, asking, length_vectors, lengths, said, vectors
+from .services import MANY, NEVER, Question, Reply, ask, asking, length_vectors, lengths, misbehaving, said, vectors
 
 GOOD = length_vectors
 SECRET = "OS-v0secretsecret6vvs"
 HEADERS = {"Authorization": f"Bearer {SECRET}\n", "X-Plain": "second secret"}
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedway.backends.remote_retry.FIRST_PAUSE_S", 0.02)
 
 
 def text(body: str, status: int = 200, **headers: str) -> Reply:
@@ -86,7 +93,7 @@ def test_an_answer_without_end_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -
             started_s = time.monotonic()
             (outcome,) = ask(backend, "text")
             assert "gives an answer of more than 64 MiB" in said(outcome)
-            assert time.monotonic() - started_s < 1
+            assert time.monotonic() - started_s < 2
 
 
 @pytest.mark.parametrize("reply", [NEVER, drip(1000, 0.02), Reply(pieces=(b"HTTP/1.1 200 OK\r\n",), pause_s=0.01)])
@@ -100,7 +107,7 @@ def test_a_service_that_is_too_slow(reply: Reply) -> None:
         started_s = time.monotonic()
         (outcome,) = ask(backend, "text")
         assert "did not answer within 0.2 s" in said(outcome)
-        assert 0.4 <= time.monotonic() - started_s < 1.5
+        assert 0.4 <= time.monotonic() - started_s < 3
         assert len(service.asked) == 2
 
 
@@ -111,18 +118,20 @@ def test_a_connection_that_breaks_is_made_again() -> None:
         Reply(pieces=(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf",), closed=True),
         Reply(pieces=(b"SSH-2.0-OpenSSH\r\n\r\n",), closed=True),
     ]
+    again = list(replies)
     with asking(lambda question: replies.pop() if replies else GOOD(question), attempts=4) as (backend, service):
         assert lengths(ask(backend, "four")) == [4.0]
         assert len(service.asked) == 4
+    for reply in again:
+        with asking(lambda question, reply=reply: reply, attempts=1) as (backend, service):  # type: ignore[misc]
+            assert "closed the connection, or gave no HTTP" in said(ask(backend, "four")[0])
 
 
 def test_nobody_listens() -> None:
-    """Said within the pauses of its attempts."""
+    """Said within the pauses between its attempts."""
     with asking(url="http://127.0.0.1:1/embed") as (backend, _):
         started_s = time.monotonic()
-        assert said(ask(backend, "text")[0]) == (
-            "The remote service 127.0.0.1:1 cannot be reached, or closed the connection."
-        )
+        assert said(ask(backend, "text")[0]) == "The remote service 127.0.0.1:1 cannot be reached."
         assert time.monotonic() - started_s < 2
 
 
@@ -153,7 +162,7 @@ def test_a_pause_beyond_the_time_there_is_is_not_waited_for() -> None:
         assert isinstance(outcome, Overloaded)
         assert outcome.retry_after_s == 30
         assert "answers with status 429: slow down" in outcome.message
-        assert time.monotonic() - started_s < 0.5
+        assert time.monotonic() - started_s < 2
         assert len(service.asked) == 1
 
 
@@ -177,7 +186,9 @@ def test_refused_credentials_fail_all_at_once() -> None:
 
 def test_what_was_answered_before_is_kept() -> None:
     """Given a service that goes down in the middle."""
-    with asking(lambda question: GOOD(question) if len(service.asked) <= 4 else Reply(502), attempts=1) as (
+    with asking(
+        lambda question: GOOD(question) if len(service.asked) <= 4 else Reply(502, pause_s=0.3), attempts=1
+    ) as (
         backend,
         service,
     ):
@@ -212,16 +223,16 @@ def test_a_service_that_breaks_on_everything_is_not_asked_for_each() -> None:
 
 def test_a_pass_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many items wait: what has no answer by then fails, what has one is kept."""
-    monkeypatch.setattr("embedway.backends.remote_pass.SLACK_S", 0.2)
+    monkeypatch.setattr("embedway.backends.remote_pass.SLACK_S", 0.1)
 
     def slow(question: Question) -> Reply:
         answer = GOOD(question)
         return Reply(body=answer.body, pause_s=0.15)
 
-    with asking(slow, timeout_s=0.3, attempts=1) as (backend, _):
+    with asking(slow, timeout_s=0.6, attempts=1) as (backend, _):
         started_s = time.monotonic()
         outcomes = ask(backend, *["four"] * 64)
-        assert time.monotonic() - started_s < 0.8
+        assert time.monotonic() - started_s < 1.1
         assert lengths(outcomes[:8]) == [4.0] * 8
         assert "did not answer in time" in said(outcomes[-1])
 
@@ -238,6 +249,22 @@ def test_secrets_are_never_repeated() -> None:
         assert "secret" not in message
         assert ": *** and *** long" in message
         assert service.asked[0].headers["authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_name_that_leads_to_a_private_address_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing about the name says so, and however often it is tried."""
+
+    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("93.184.216.34", "127.0.0.1")]
+
+    with misbehaving() as service:
+        url = f"http://innocent.example:{service.port}/embed"
+        with asking(url=url, private=False) as (backend, _):
+            monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+            assert said(ask(backend, "text")[0]) == (
+                f"The remote service innocent.example:{service.port} is not asked: its address is not public."
+            )
+        assert service.asked == []
 
 
 def test_kept_connections() -> None:

@@ -87,7 +87,7 @@ def test_what_was_found_is_shown_though_it_is_no_vector() -> None:
         ({"private": False}, "which is not public"),
         ({"timeout_s": 0.2}, "did not answer within 0.2 s"),
         ({"url": "http://127.0.0.1:1/"}, "cannot be reached"),
-        ({"url": "http://no-such-host.invalid/"}, "cannot be reached"),
+        ({"url": "http://no-such-host.invalid/"}, "has a name that leads to no address"),
     ],
 )
 def test_it_never_raises(given: dict[str, object], sentence: str) -> None:

@@ -123,7 +123,7 @@ def test_a_model_is_created_listed_and_served(world: World) -> None:
         assert (whole.remote, whole.secrets) == (spec.remote, [f"Bearer {SECRET}"])
 
     run(scenario())
-    assert world.events() == [("tester", "CreateModel", "instance/default/model/m", "request-1")]
+    assert world.events() == [("tester", "searchengine:CreateModel", "instance/default/model/m", "request-1")]
     assert (world.version(), world.changes) == (1, 1)
 
 
@@ -198,7 +198,12 @@ def test_instances(world: World) -> None:
             await world.create(instance="stored")
 
     run(scenario())
-    assert [row[1] for row in world.events()] == ["CreateInstance", "CreateModel", "DeleteModel", "DeleteInstance"]
+    assert [row[1].partition(":")[2] for row in world.events()] == [
+        "CreateInstance",
+        "CreateModel",
+        "DeleteModel",
+        "DeleteInstance",
+    ]
 
 
 def test_modify_replaces_key_by_key(world: World) -> None:
@@ -225,7 +230,7 @@ def test_modify_replaces_key_by_key(world: World) -> None:
         assert await world.catalog.get("default", "m") == after
 
     run(scenario())
-    assert [row[1] for row in world.events()] == ["CreateModel", "ModifyModel"]
+    assert [row[1] for row in world.events()] == ["searchengine:CreateModel", "searchengine:ModifyModel"]
 
 
 def test_a_model_is_switched_off_and_on(world: World) -> None:
@@ -288,6 +293,7 @@ def test_dry_runs_store_nothing(world: World) -> None:
             await world.catalog.get("default", "m")
         await world.create()
         await world.modify({"dimension": 4}, dry_run=True)
+        await world.modify(status="forbidden", dry_run=True)
         world.finding = Finding("it is broken")
         with pytest.raises(RemoteFailed, match="it is broken"):
             await world.catalog.create("default", "n", content, ACTOR, dry_run=True)

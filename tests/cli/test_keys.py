@@ -75,6 +75,7 @@ def test_keys_of_the_configuration_are_listed_and_not_revoked(env: dict[str, str
         (["create", "--access-key", "--permission", "nonsense"], "ACTION@RESOURCE"),
         (["create", "--access-key", "--expires-in", "soon"], "90d"),
         (["create", "--access-key", "--expires-in", "0d"], "90d"),
+        (["create", "--access-key", "--expires-in", "999999999d"], "36500d"),
         (["revoke", "NOBODY"], "NOBODY"),
         (["list", "--database-url", "mysql://x"], "sqlite"),
     ],

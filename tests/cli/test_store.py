@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from embedway.cli.store import restore
+from embedway.cli.store import backup, restore
 from embedway.configuration import load_settings
+from embedway.errors import SettingsError
 from embedway.store.database import Database, open_database
 from embedway.store.schema import access_key
 from embedway.store.vault import Vault, open_vault
@@ -77,6 +78,14 @@ def test_a_database_that_does_not_answer_is_said_with_the_reason_and_no_password
     assert "No such file" in failed.stderr
     assert "pass-word" not in failed.stderr
     assert "Traceback" not in failed.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_slip_in_the_name_of_the_database_is_no_empty_backup(tmp_path: Path) -> None:
+    """Neither a backup nor a database is made."""
+    settings = load_settings({"database_url": f"sqlite:///{tmp_path / 'slip.db'}"})
+    with pytest.raises(SettingsError, match=r"no database .*slip\.db"):
+        backup(settings, tmp_path / "b")
     assert not list(tmp_path.iterdir())
 
 

@@ -49,8 +49,8 @@ PLATFORM = (
 OWN_FORMS = {
     "/v2/": ["id", "message"],
     "/v1/embed/": ["id", "message"],
-    **{path: ["error", "error_type"] for path in ("/predict", "/embed", "/similarity", "/decode")},
-    "/classify": ["error"],
+    **{path: ["error", "error_type"] for path in ("/predict/", "/embed/", "/embed_", "/similarity/", "/decode/")},
+    "/classify/": ["error"],
 }
 """The keys of a refusal below each path that has one dialect, where that is none of the two of the embeddings."""
 PATHS = list(ROUTES.values())

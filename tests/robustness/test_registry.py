@@ -217,3 +217,21 @@ def test_the_command_beside_a_server(service: Misbehaving, tmp_path: Path) -> No
         assert run("instances", "remove", "made", env=env).status == 0
         assert call(server, "GET", instance="made").status == 404
         assert call(server, "GET", instance=INSTANCE).status == 200
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"XDG_DATA_HOME": "/dev/null/nowhere"}, "cannot be made"),
+        ({"EMBEDWAY_DATABASE_URL": "mysql://host/database"}, "of a kind that is not known"),
+    ],
+)
+def test_without_any_store(env: dict[str, str], said: str, tmp_path: Path) -> None:
+    """The server serves what is configured, the registry says 503, and the log says once why."""
+    with serving(tmp_path, config=REGISTRY, env=env) as server:
+        content = definition("http://127.0.0.1:9/")
+        for refusal in (call(server, "GET"), call(server, "POST", body={"name": "x", "content": content})):
+            assert (refusal.status, refusal.json()["code"]) == (503, "StoreUnavailable")
+        assert embeds(server, "local").status == 200
+        assert b"embedway_store_up 0.0" in get(server, "/metrics").body
+        assert server.output().count(said) == 1

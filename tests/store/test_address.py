@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedway.errors import SettingsError
-from embedway.store import address as addresses
 from embedway.store.address import Address, data_folder
+from embedway.store.connection import make_engine
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,17 @@ def test_a_sqlite_url_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_missing_driver_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is connected to."""
-    monkeypatch.setattr(addresses, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(SettingsError, match=r"pip install 'embedway\[postgres\]'"):
         Address("postgresql://h/db")
-    assert "psycopg" in sys.modules  # it is there: only the search for it was made to fail
+
+
+def test_a_driver_that_cannot_be_loaded_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there and lacks something, such as PostgreSQL's library."""
+    address = Address("postgresql://h/db")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match="driver of PostgreSQL cannot be loaded"):
+        make_engine(address, 1)
 
 
 def test_the_users_data_folder_follows_the_specification() -> None:

@@ -75,6 +75,9 @@ def test_a_constraint_is_the_callers_business(database: Database) -> None:
     with pytest.raises(Exception, match="nowhere") as caught:
         database.run_now(lambda connection: connection.execute(text("SELECT 1 FROM nowhere")))
     assert not isinstance(caught.value, StoreUnavailable)
+    with pytest.raises(Exception, match=r"type") as caught:
+        database.run_now(lambda connection: connection.execute(insert(instance).values(id=object(), created_s=0)))
+    assert not isinstance(caught.value, StoreUnavailable)
 
 
 def test_errors_hold_no_values(database: Database) -> None:

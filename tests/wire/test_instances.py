@@ -10,7 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from scripts import reference_docs
 
+from embedway.errors import EmbedwayError, Overloaded, RemoteFailed
+from embedway.http.dialects.instances import Instances
 from tests.backends.services import Misbehaving, Question, Reply, length_vectors, misbehaving
 from tests.server import Server, serving
 
@@ -321,3 +324,15 @@ def test_the_store_is_made_when_it_is_needed(tmp_path: Path) -> None:
         assert not (tmp_path / "embedway").exists()
         assert call(server, "GET").json()["totalCount"] == 0
         assert (tmp_path / "embedway" / "embedway.db").exists()
+
+
+@pytest.mark.parametrize("kind", list(reference_docs._wire_errors()))
+def test_every_error_has_its_words(kind: type[EmbedwayError]) -> None:
+    """None is 4xx with the code of a fault of the server; too much at once says when to come back, twice."""
+    worded = Instances().word(reference_docs._sample(kind), reference_docs._exchange())
+    body = json.loads(worded.body)
+    assert list(body) == ["requestId", "code", "message"]
+    assert (worded.status >= 500) == (kind.status >= 500 and kind is not RemoteFailed)
+    assert worded.status >= 500 or body["code"] != "InternalServerError"
+    if kind is Overloaded:
+        assert (worded.headers["retry-after"], worded.headers["x-acs-retry-after"]) == ("1", "1")

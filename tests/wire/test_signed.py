@@ -136,6 +136,19 @@ def test_the_control_plane_asks_for_proof(pair: tuple[Server, Server]) -> None:
             assert send(server, "GET", path, headers=foreign).status == 403
 
 
+def test_the_document_says_who_must_prove_what(pair: tuple[Server, Server]) -> None:
+    """The control plane a key or a signature, also where the data plane is open."""
+    document = get(pair[0], "/openapi.json").json()
+    proofs = document["paths"]["/openapi/ha3/instances/{instance}/models"]["get"]["security"]
+    assert (
+        {name for proof in proofs for name in proof}
+        == {"key", "signature"}
+        == set(document["components"]["securitySchemes"])
+    )
+    assert "security" not in document["paths"]["/v1/embeddings"]["post"]
+    assert "security" not in document
+
+
 def test_a_permission_for_an_instance_is_for_no_other(home: Path, pair: tuple[Server, Server]) -> None:
     """As the document's authorization table names action and resource."""
     permission = "searchengine:ListModels@acs:searchengine:*:*:instance/default"

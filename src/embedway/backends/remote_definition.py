@@ -204,7 +204,7 @@ def _read_params(params: Mapping[str, object], field: str) -> str:
     for name, value in params.items():
         if not isinstance(value, str | int | float):
             raise InvalidInput(f"The URL parameter '{name[:80]}' must be a text, a number, or true or false.", field)
-        pairs.append((name.strip(), as_text(used(value))))
+        pairs.append((name.strip(), _at(field, as_text, used(value))))
     return urlencode(pairs, quote_via=quote)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from embedway.backends.remote_service import LATE, Service
 from embedway.backends.trace import sentence
 from embedway.errors import Overloaded, RemoteFailed, Unavailable
 from embedway.types import Outputs
+
+log = logging.getLogger(__name__)
 
 MOST_VAIN = 6
 """Requests for halves that may fail before any works: then it is not for one item."""
@@ -60,6 +63,7 @@ class Passes:
     def __init__(self, definition: Definition, breaker: Breaker | None = None) -> None:
         self._definition = definition
         self._service = Service(definition, CONNECTIONS)
+        self._host = definition.host[:200]
         self._breaker = breaker or Breaker()
         self._together = MOST_TOGETHER if definition.takes_many else 1
 
@@ -80,6 +84,8 @@ class Passes:
             one.failure = one.failure or Setback("late", LATE)
         if one.taken:
             self._together = min(self._together, one.taken)
+        if (rest_s := self._breaker.rest_s) > 0:
+            log.warning("The remote service %s does not answer: it is left alone for %.0f s.", self._host, rest_s)
         return [self._outcome(found or one.failure) for found in one.found]
 
     def _grouped(self, batch: Sequence[Question]) -> list[list[int]]:
@@ -101,7 +107,7 @@ class Passes:
 
     def _resting(self, rest_s: float) -> Unavailable:
         return Unavailable(
-            f"The remote service {self._definition.host[:200]} failed {FAILURES} times in a row: it is asked again in "
+            f"The remote service {self._host} failed {FAILURES} times in a row: it is asked again in "
             f"{max(1, math.ceil(rest_s))} s."
         )
 

@@ -35,6 +35,7 @@ _CAUSES: Mapping[int, Cause] = {
     429: "throttled",
     500: "broken",
 }
+_MESSAGE_DEPTH = 8
 _MESSAGES = ("message", "error", "detail", "msg", "errors")
 
 
@@ -86,7 +87,7 @@ class Service:
         except Refused as error:
             raise Setback("refused", f"is not asked: {error}") from error
         except Broken as error:
-            raise Setback("down", "cannot be reached, or closed the connection") from error
+            raise Setback("down", str(error)) from error
 
     def judge(self, answer: Answer) -> Any:
         """The values of an answer that is a success."""
@@ -157,10 +158,11 @@ def _message(answer: Answer) -> str:
 
 
 def _say(value: Any) -> str:
-    if isinstance(value, dict):
-        return next((_say(value[name]) for name in _MESSAGES if value.get(name)), "")
-    if isinstance(value, list):
-        return _say(value[0]) if value else ""
+    for _ in range(_MESSAGE_DEPTH):
+        if isinstance(value, dict):
+            value = next((value[name] for name in _MESSAGES if value.get(name)), "")
+        elif isinstance(value, list):
+            value = value[0] if value else ""
     return value if isinstance(value, str) else ""
 
 
@@ -168,9 +170,9 @@ def _read_pause(given: str | None) -> float | None:
     """Seconds of a Retry-After, RFC 9110 §10.2.3: a number, or a date."""
     if given is None:
         return None
-    if given.strip().isdecimal():
+    if given.isdecimal():
         return float(given[:9])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

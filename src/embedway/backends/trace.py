@@ -15,6 +15,7 @@ from embedway.types import Outputs, RemoteSpec
 
 ANSWER_CHARACTERS = 20_000
 """Of an answer that are shown."""
+SHOWN_DEPTH = 50
 _SHOWN = ("accept", "content-type", "user-agent")
 _MASK = "********"
 
@@ -70,7 +71,7 @@ async def _follow(definition: Definition, phase: PhaseName, body: bytes, trace: 
             first = service.judge(answer)
             value = await service.wait(first, phase, until_s)
             if value is not first:
-                trace = dataclasses.replace(trace, answer=_shown(definition, _dump(value)))
+                trace = dataclasses.replace(trace, answer=_shown(definition, _dump(_clean(definition, value))))
             trace = dataclasses.replace(trace, found=[_clean(definition, one) for one in find(definition.path, value)])
             outputs = service.read(value, 1)
             (tokens,) = share(value, [1])
@@ -100,12 +101,14 @@ def _shown(definition: Definition, body: bytes) -> str:
     return definition.scrub(body[:longest].decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
 
 
-def _clean(definition: Definition, value: Any) -> Any:
-    """A value of the answer without secrets in its texts."""
+def _clean(definition: Definition, value: Any, depth: int = 0) -> Any:
+    """A value of the answer without secrets in its texts, and without what is nested too deeply to be shown."""
+    if depth > SHOWN_DEPTH:
+        return None
     if isinstance(value, dict):
-        return {definition.scrub(key): _clean(definition, one) for key, one in value.items()}
+        return {definition.scrub(key): _clean(definition, one, depth + 1) for key, one in value.items()}
     if isinstance(value, list):
-        return [_clean(definition, one) for one in value]
+        return [_clean(definition, one, depth + 1) for one in value]
     return definition.scrub(value) if isinstance(value, str) else value
 
 

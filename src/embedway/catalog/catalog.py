@@ -19,6 +19,7 @@ from embedway.catalog import row as rows
 from embedway.catalog.definition import check_name, check_service, host_of, read_definition
 from embedway.catalog.mask import conceal, merge, plain, restore, reveal
 from embedway.catalog.row import Finding, Page, Row, Status
+from embedway.catalog.served import Served
 from embedway.catalog.verbatim import Object, Tree, parse, write
 from embedway.errors import (
     Conflict,
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 
 VERSION = "catalog"
 """The version that each change of a registered model bumps."""
-KEEP_ALIVE_S = 60.0
-"""A remote model's connections are closed after so long without a call."""
 ATTEMPTS = 4
 """How often a modification is tried again when others modify the same model at the same time."""
 
@@ -93,6 +92,7 @@ class Catalog:
         self._rules = rules
         self._parts = parts
         self._instances = rules.instances | {DEFAULT_NAMESPACE}
+        self._served = Served(self._whole)
 
     async def create(self, instance: str, name: str, content: bytes, actor: Actor, dry_run: bool = False) -> None:
         """Register a model. Raises `InvalidInput`, `InstanceNotFound`, `Conflict`; for a dry run `RemoteFailed` too."""
@@ -107,7 +107,7 @@ class Catalog:
         def store(connection: Connection) -> None:
             self._check_free(connection, instance, name, hold=True)
             rows.add(connection, self._seal(row, whole))
-            self._log(connection, actor, "CreateModel", row)
+            self._log(connection, actor, "searchengine:CreateModel", row)
 
         await self._store.run(store)
         await self._parts.changed()
@@ -136,7 +136,8 @@ class Catalog:
             else:
                 new = await self._probed(instance, name, whole)
             if dry_run:
-                _check_found(new)
+                if new is not old:
+                    _check_found(new)
                 return
             if await self._store.run(lambda connection: self._replace(connection, old, new, whole, forbidden, actor)):  # noqa: B023 -- run before the next turn
                 await self._parts.changed()
@@ -149,7 +150,7 @@ class Catalog:
         def work(connection: Connection) -> None:
             row = self._find(connection, instance, name)
             rows.remove(connection, row)
-            self._log(connection, actor, "DeleteModel", row)
+            self._log(connection, actor, "searchengine:DeleteModel", row)
 
         await self._store.run(work)
         await self._parts.changed()
@@ -174,10 +175,12 @@ class Catalog:
 
     async def specs(self) -> Sequence[ModelSpec]:
         """What to serve: every model that can be read. One whose secrets cannot be opened is logged and left out."""
-        return await self._store.run(self._specs, reads=True)
+        return await self._store.run(self._served.read, reads=True)
 
     async def claim(self, before_s: float, most: int) -> Sequence[Row]:
         """Models that nobody has probed since `before_s`, for `probe`; no other process gets them too."""
+        if not await self._store.run(lambda connection: rows.is_due(connection, before_s), reads=True):
+            return []  # to look costs no writer's turn
         return await self._store.run(lambda connection: rows.claim(connection, before_s, most))
 
     async def probe(self, row: Row) -> None:
@@ -259,29 +262,11 @@ class Catalog:
         if not rows.change(connection, row, old.updated_s):
             rows.read(connection, old.namespace, old.name)  # it may be gone, rather than changed
             return False
-        self._log(connection, actor, "ModifyModel", row)
+        self._log(connection, actor, "searchengine:ModifyModel", row)
         return True
 
-    def _specs(self, connection: Connection) -> Sequence[ModelSpec]:
-        found = []
-        for row in rows.read_all(connection):
-            try:
-                found.append(self._spec(row))
-            except EmbedwayError as error:
-                log.error("The model '%s/%s' is not served: %s", row.namespace, row.name, error.message)  # noqa: TRY400
-        return found
-
-    def _spec(self, row: Row) -> ModelSpec:
-        remote = self._read(reveal(row.content, self._secrets(row)))
-        return ModelSpec(
-            name=row.name,
-            source=host_of(remote.url),
-            required=False,
-            keep_alive_s=KEEP_ALIVE_S,
-            namespace=row.namespace,
-            remote=remote,
-            disabled=row.status == "forbidden",
-        )
+    def _whole(self, row: Row) -> RemoteSpec:
+        return self._read(reveal(row.content, self._secrets(row)))
 
     def _log(self, connection: Connection, actor: Actor, action: str, row: Row) -> None:
         url = row.content.get("url")

@@ -35,7 +35,7 @@ def add(connection: Connection, name: str, who: str) -> None:
         connection.execute(insert(instance).values(id=name, created_s=time.time()))
     except IntegrityError as error:
         raise Conflict(f"The instance '{name}' exists already.") from error
-    record(connection, who, "CreateInstance", f"instance/{name}")
+    record(connection, who, "embedway:CreateInstance", f"instance/{name}")
 
 
 def remove(connection: Connection, name: str, who: str) -> None:
@@ -46,7 +46,7 @@ def remove(connection: Connection, name: str, who: str) -> None:
     if models := connection.scalar(select(func.count()).where(model.c.namespace == name)):
         raise Conflict(f"The instance '{name}' has {models} models: remove them first.")
     connection.execute(delete(instance).where(instance.c.id == name))
-    record(connection, who, "DeleteInstance", f"instance/{name}")
+    record(connection, who, "embedway:DeleteInstance", f"instance/{name}")
 
 
 def read_all(connection: Connection, declared: Sequence[str]) -> Sequence[Instance]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from embedway.catalog.verbatim import Object, parse, write
 from embedway.errors import Conflict, InstanceNotFound, ModelNotFound
 from embedway.store.schema import instance, model
 from embedway.types import RemoteKind
+
+_ORDER = (model.c.namespace, model.c.created_s, model.c.name)
 
 Status = Literal["ok", "error", "forbidden"]
 
@@ -74,7 +76,13 @@ def check_free(connection: Connection, namespace: str, name: str) -> None:
 
 def read_all(connection: Connection) -> Sequence[Row]:
     """Every model of every instance."""
-    return _rows(connection, select(model).order_by(model.c.namespace, model.c.created_s, model.c.name))
+    return _rows(connection, select(model).order_by(*_ORDER))
+
+
+def read_marks(connection: Connection) -> Mapping[tuple[str, str], float]:
+    """When every model was last changed, by namespace and name, in the order of `read_all`."""
+    query = select(model.c.namespace, model.c.name, model.c.updated_s).order_by(*_ORDER)
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
 def read_page(connection: Connection, namespace: str, page: Page) -> tuple[int, Sequence[Row]]:
@@ -109,9 +117,14 @@ def remove(connection: Connection, row: Row) -> None:
         raise _unknown(row.namespace, row.name)
 
 
+def is_due(connection: Connection, before_s: float) -> bool:
+    """Whether `claim` would find something."""
+    return connection.execute(select(model.c.name).where(_due(before_s)).limit(1)).first() is not None
+
+
 def claim(connection: Connection, before_s: float, most: int) -> Sequence[Row]:
     """Models that nobody has probed since `before_s`, now taken for probing: no other process gets them too."""
-    due = model.c.probed_s.is_(None) | (model.c.probed_s < before_s)
+    due = _due(before_s)
     now_s = time.time()
     rows = _rows(connection, select(model).where(due).order_by(model.c.probed_s).limit(most))
     return [
@@ -141,6 +154,10 @@ def check_instance(connection: Connection, name: str, declared: frozenset[str], 
             f"The instance '{name[:200]}' does not exist: declare it with an [[instance]] block or "
             "embedway instances add."
         )
+
+
+def _due(before_s: float) -> ColumnElement[bool]:
+    return model.c.probed_s.is_(None) | (model.c.probed_s < before_s)
 
 
 def _taken(namespace: str, name: str) -> Conflict:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from embedway.errors import SettingsError
 from embedway.settings import Settings
 from embedway.store.backup import write_backup
 from embedway.store.database import Database, open_database
@@ -18,6 +19,7 @@ from embedway.store.vault import Vault, open_vault
 def backup(settings: Settings, path: Path) -> str:
     """Write a backup; says what is in it, and that the master key is not."""
     with _opened(settings) as database:
+        _check_there(database)
         counts = write_backup(database, path)
         kept = _places(settings, open_vault(settings, database))
         return f"{path}: {_told(counts)}. Secrets in it stay encrypted; the master key is not in it: keep {kept} too."
@@ -41,6 +43,7 @@ def restore(settings: Settings, path: Path, replace: bool) -> str:
 def reseal(settings: Settings) -> str:
     """Encrypt every stored secret by the first master key."""
     with _opened(settings) as database:
+        _check_there(database)
         vault = open_vault(settings, database)
         count = database.run_now(lambda connection: reseal_all(connection, vault))
         return f"{count} secrets are encrypted by the first master key; older ones are needed no more."
@@ -53,6 +56,13 @@ def _opened(settings: Settings) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def _check_there(database: Database) -> None:
+    """Refuse to make a SQLite file only to find it empty: a slip in its name would pass for a backup."""
+    file = database.address.file
+    if file is not None and not file.exists():
+        raise SettingsError(f"There is no database {file}: name the right one with --database-url.")
 
 
 def _told(counts: Mapping[str, int]) -> str:

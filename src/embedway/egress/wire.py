@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ _GONE = (httpcore2.ReadError, httpcore2.WriteError, httpcore2.RemoteProtocolErro
 
 
 class Broken(Exception):
-    """The connection failed, or broke, or no HTTP came over it; another try may do better."""
+    """The connection failed, or broke, or no HTTP came over it; another try may do better. The text is what the host
+    does, for everyone.
+    """
 
 
 class TooLarge(Exception):
@@ -85,9 +88,9 @@ class Wire:
                 return await self._ask(method, _core(url), sent, content, most_bytes, progress)
             except _GONE as error:
                 if progress.fresh or progress.answered:
-                    raise Broken(str(error)) from error
+                    raise Broken(_reason(error)) from error
             except _FAILED as error:
-                raise Broken(str(error)) from error
+                raise Broken(_reason(error)) from error
 
     async def _ask(
         self,
@@ -162,6 +165,16 @@ def parse_url(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
     if len(url) > MAX_URL_CHARACTERS:
         raise Refused(f"may have {MAX_URL_CHARACTERS:,} characters at most")
     return target.copy_with(fragment=None)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "has a name that leads to no address"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "has a certificate that is not trusted"
+    return (
+        "cannot be reached" if isinstance(error, httpcore2.ConnectError) else "closed the connection, or gave no HTTP"
+    )
 
 
 def _core(url: httpx2.URL) -> httpcore2.URL:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from embedway.errors import SettingsError, StoreUnavailable
 from embedway.store.address import Address
@@ -41,7 +43,9 @@ def make_engine(address: Address, connections: int) -> Engine:
     limits = {"connect_timeout": CONNECT_S, "application_name": "embedway", **_KEEPALIVE}
     given = {name: value for name, value in limits.items() if name not in address.url.query}
     try:
-        engine = create_engine(address.url, connect_args=given, pool_pre_ping=True, **options)
+        engine = create_engine(
+            address.url, connect_args=given, isolation_level="READ COMMITTED", pool_pre_ping=True, **options
+        )
     except ImportError as error:
         raise SettingsError(f"The driver of PostgreSQL cannot be loaded: {error}.") from error
     event.listen(engine, "connect", _set_up_postgres)
@@ -53,6 +57,16 @@ def reading(connection: Connection) -> Connection:
     if connection.dialect.name == "sqlite":
         return connection.execution_options(**{READS: True})
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def unreachable(error: DBAPIError | PoolTimeout) -> bool:
+    """Whether the database is at fault (gone, locked, full, damaged, too slow), not the statement."""
+    if isinstance(error, PoolTimeout) or error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):  # SQLITE_ERROR is bad SQL, an InterfaceError a value of a strange type
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return code != sqlite3.SQLITE_ERROR and (isinstance(error, OperationalError) or type(error) is DatabaseError)
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def prepare_file(address: Address) -> None:

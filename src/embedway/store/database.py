@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -13,13 +12,13 @@ from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from embedway.errors import StoreUnavailable
 from embedway.settings import Settings
 from embedway.store.address import Address, default_url
-from embedway.store.connection import CONNECT_S, STATEMENT_S, make_engine, prepare_file, reading
+from embedway.store.connection import CONNECT_S, STATEMENT_S, make_engine, prepare_file, reading, unreachable
 from embedway.store.migration import migrate
 from embedway.store.threads import Threads
 
@@ -96,7 +95,7 @@ class Database:
             with self._connect(asked_s) as connection, (reading(connection) if reads else connection).begin():
                 result = work(connection)
         except (DBAPIError, PoolTimeout) as error:
-            if not _unreachable(error):
+            if not unreachable(error):
                 raise
             raise self._unavailable(error) from None  # what a driver says may name more than a caller should read
         self._answered()
@@ -112,7 +111,7 @@ class Database:
             self._check(asked_s)
             return self._engine.connect()
         except (DBAPIError, PoolTimeout) as error:
-            if _unreachable(error):
+            if unreachable(error):
                 self._failed_s = time.monotonic()
             raise
 
@@ -121,7 +120,11 @@ class Database:
             raise StoreUnavailable(_SILENT)
 
     def _open(self) -> Engine:
-        prepare_file(self.address)
+        try:
+            prepare_file(self.address)
+        except StoreUnavailable as error:
+            self._unavailable(error.message)  # said in the log, and to the caller as it is
+            raise
         engine = make_engine(self.address, self._connections)
         try:
             migrate(engine)
@@ -147,12 +150,3 @@ class Database:
 def open_database(settings: Settings) -> Database:
     """The configured database, else a SQLite file in the folder of the user's data; opened by its first transaction."""
     return Database(settings.database_url or default_url())
-
-
-def _unreachable(error: DBAPIError | PoolTimeout) -> bool:
-    """Whether the database is at fault (gone, locked, full, damaged, too slow), not the statement."""
-    if isinstance(error, PoolTimeout) or error.connection_invalidated:
-        return True
-    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # the driver words bad SQL in this class
-        return False
-    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError

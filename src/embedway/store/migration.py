@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from embedway.errors import SettingsError
-from embedway.store.connection import reading
+from embedway.store.connection import reading, unreachable
 from embedway.store.schema import REVISION, REVISION_TABLE
 
 _LOCK = 0x656D_6265_6477_6179
@@ -16,12 +17,19 @@ _LOCK = 0x656D_6265_6477_6179
 
 
 def migrate(engine: Engine) -> None:
-    """Nothing to do costs two statements. Raises `SettingsError` for a database that a newer Embedway has made."""
+    """Nothing to do costs two statements. Raises `SettingsError` for a database that a newer Embedway has made,
+    and for one in which the tables cannot be made.
+    """
     with engine.connect() as connection:
         found = read_revision(reading(connection))
     if found != REVISION:
         _check_known(found)
-        _migrate(engine)
+        try:
+            _migrate(engine)
+        except DBAPIError as error:
+            if unreachable(error):
+                raise
+            raise SettingsError(f"The database cannot be brought to revision {REVISION}: {error.orig}") from error
 
 
 def read_revision(connection: Connection) -> str | None:

@@ -19,6 +19,9 @@ _BUMP = text(
     "INSERT INTO version (name, value) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET value = version.value + 1"
 )  # both databases take this form
 
+_PATIENCE_S = 5.0
+"""The longest wait for what fails again and again: the log should not fill."""
+
 
 def bump(connection: Connection, name: str) -> None:
     """Say, within the transaction of a change, that what `name` stands for is another now."""
@@ -28,10 +31,6 @@ def bump(connection: Connection, name: str) -> None:
 def read_version(connection: Connection, name: str) -> int:
     """The number of changes so far."""
     return connection.scalar(select(version.c.value).where(version.c.name == name)) or 0
-
-
-_PATIENCE_S = 30.0
-"""The longest wait for what fails again and again: the log should not fill."""
 
 
 class Watch:

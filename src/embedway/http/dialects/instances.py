@@ -19,10 +19,12 @@ from embedway.errors import (
     BodyTimeout,
     BodyTooLarge,
     Conflict,
+    DeadlineExceeded,
     EmbedwayError,
     Forbidden,
     InstanceNotFound,
     InvalidInput,
+    JobNotFound,
     MethodNotAllowed,
     ModelNotFound,
     NoPermission,
@@ -54,6 +56,7 @@ CODES: Mapping[type[EmbedwayError], tuple[int, str]] = {
     InvalidInput: (400, "model.InvalidParameter"),
     InstanceNotFound: (404, "instance.NotFound"),
     ModelNotFound: (404, "model.NotFound"),
+    JobNotFound: (404, "task.NotFound"),
     Conflict: (409, "model.AlreadyExists"),
     RemoteFailed: (400, "model.ProbeFailed"),
     StoreUnavailable: (503, "StoreUnavailable"),
@@ -67,6 +70,7 @@ CODES: Mapping[type[EmbedwayError], tuple[int, str]] = {
     BodyTimeout: (408, "RequestTimeout"),
     BodyTooLarge: (413, "request.TooLarge"),
     UnsupportedBody: (415, "request.UnsupportedType"),
+    DeadlineExceeded: (504, "RequestTimeout"),
 }
 """Status and code of each error; the first that fits. Those of access are Alibaba Cloud's own."""
 
