@@ -48,6 +48,7 @@ from embedway.http.dialects import (
     multimodal,
     openai,
     opensearch,
+    platform,
     ranking,
     services,
     tei,
@@ -298,6 +299,26 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
         "status",
     ): "`forbidden`: nobody is answered. `ok`: what was forbidden is allowed again.",
     (instances.DebugModelBody, "input"): "What the variable `input` of the template becomes.",
+    (platform.CreateWorkspaceBody, "name"): "A-Z a-z 0-9 . _ -, at most 64 of them.",
+    **{
+        (platform.CreateWorkspaceBody, name): "Kept and shown; it means nothing here."
+        for name in ("type", "charge_type", "engine_type", "quota")
+    },
+    (platform.UpdateWorkspaceBody, "description"): "What it is for.",
+    (platform.UpdateWorkspaceBody, "resource_group_id"): "It means nothing here.",
+    (platform.CreateCredentialsBody, "type"): "`api-token`.",
+    (platform.UpdateCredentialsBody, "enabled"): "`false` refuses the key until it is `true` again.",
+    (
+        platform.CreateFunctionBody,
+        "instance_name",
+    ): "The deployment's name and id, once on a server: A-Z a-z 0-9 . _ -, at most 64 of them.",
+    (platform.CreateFunctionBody, "model_type"): "`native`.",
+    (platform.CreateFunctionBody, "function_type"): "`PAAS`; it means nothing here.",
+    (platform.CreateFunctionBody, "description"): "What it is for.",
+    (platform.CreateFunctionBody, "create_parameters"): "`model`, needed; `modelCategory`: `text-embedding` (the "
+    "default), `text-reranker` or `multimodal`; `token`: one of your own, else one is made.",
+    (platform.UpdateFunctionBody, "description"): "What it is for.",
+    (platform.UpdateFunctionBody, "create_parameters"): "What shall be another, as above.",
     (deployments.PredictBody, "dimension"): "Shorter vectors, for models trained for it. Other models ignore a valid "
     "one and say so in `x-embedway-ignored`. Above the native length it is refused.",
 }
@@ -329,6 +350,29 @@ NOTES = {
     "written, and `statusReason` says why the status is `error`.",
     "ModifyModel": "The model is probed again.",
     "DeleteModel": "What it has accepted is answered.",
+    "CreateWorkspace": "A workspace is a namespace, like an instance: names mean global models, then those registered "
+    "in the instance of the same name.",
+    "GetWorkspace": "`default` is always there.",
+    "UpdateWorkspace": "",
+    "ListCredentials": "Keys for this workspace alone; revoked ones and admin keys are left out.",
+    "UpdateCredentials": "",
+    "ListFunctionInstances": "`output=simple` leaves out parameters.",
+    "UpdateFunctionInstance": "",
+    "DeleteFunctionInstance": "This one reply is in Pascal case.",
+    "CreateFunctionTask": "",
+    "ResumeFunctionInstance": "",
+    "ListWorkspaces": "Of all workspaces, so a permission or key for one of them does not do.",
+    "DeleteWorkspace": "Refused while it has keys, deployments or models, and for `default`.",
+    "ListServices": "`meta.available` says whether this server answers it just now.",
+    "CreateCredentials": "The one reply that has the whole key. See [keys](../guides/keys.md).",
+    "GetCredentials": "`{token}` is the key, its `id`, or its masked form where that is one key's only. It is in no "
+    "log.",
+    "DeleteCredentials": "The key is refused for ever, on every server within a second.",
+    "CreateFunctionInstance": "`{function}` is `deployment`; the platform's others are refused.",
+    "GetFunctionInstance": "A token that the server made is shown by the first call with `output=detail`, and never "
+    "again.",
+    "CeaseFunctionInstance": "Calls of it are refused like those of an unknown service, on every server within a "
+    "second.",
     "createEmbedding": "`model` in the reply is the name that was asked for. `sparse_embedding` and `token_embeddings` "
     "are there where `outputs` names them.",
     "embedV2": "One of `texts`, `images` and `inputs` is needed. `meta.billed_units` are the tokens that were read; "
@@ -345,7 +389,8 @@ NOTES = {
     "rerankTexts": "Where a body has `texts`.",
     "predict": "Every label with its score, the likeliest first. For one input a list of them, for a list of inputs a "
     "list of lists. A cross-encoder takes pairs, and its one score is called `LABEL_0`.",
-    "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be anything.",
+    "GetTextEmbedding": "`{service_id}` is the name or alias of a configured model. `{workspace}` may be any that the "
+    "key reaches.",
     "createCompatibleEmbedding": "The second path is the one of the vendor's own curl sample.",
     "embed": "A bare list of vectors.",
     "embedAll": "As the network leaves them. Models with a head for token vectors of its own give none.",
@@ -365,7 +410,8 @@ NOTES = {
     "tried three times. 429 where 100 tasks of the workspace, or 1,000 of all, are not done.",
     "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another "
     "workspace is 404, and so is one that ended more than seven days ago.",
-    "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
+    "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`, or of a [stored one](../guides/keys.md). "
+    "Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
 
@@ -437,6 +483,24 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "info": ("models", {}),
     "GetUsage": ("usage", {}),
     **{
+        name: ("workspaces, keys, deployments", {"searchplat20240401": f"test_control.py::{test}"})
+        for test, names in {
+            "test_a_workspace": ("CreateWorkspace", "ListWorkspaces", "GetWorkspace", "UpdateWorkspace"),
+            "test_an_empty_workspace_is_removed": ("DeleteWorkspace",),
+            "test_services": ("ListServices",),
+            "test_credentials_are_shown_once": (
+                *("CreateCredentials", "ListCredentials", "GetCredentials", "UpdateCredentials"),
+                "DeleteCredentials",
+            ),
+            "test_a_deployment": (
+                *("CreateFunctionInstance", "ListFunctionInstances", "GetFunctionInstance", "UpdateFunctionInstance"),
+                *("DeleteFunctionInstance", "CeaseFunctionInstance", "ResumeFunctionInstance"),
+            ),
+            "test_refusals": ("CreateFunctionTask",),
+        }.items()
+        for name in names
+    },
+    **{
         name: ("registered models", {"searchengine20211025": f"test_searchengine.py::{test}"})
         for name, test in {
             "CreateModel": "test_create",
@@ -465,6 +529,11 @@ DIALECTS = {
     "infinity": ("Infinity", "What it does not share with OpenAI. In its errors `code` is the status."),
     "tei": ("text-embeddings-inference", "Errors have its statuses: wrong input is 422, none at all 400."),
     "opensearch": ("AI Search Open Platform", "Every reply carries `x-acs-request-id`."),
+    "platform": (
+        "AI Search Open Platform, control plane",
+        "Workspaces, keys and deployments: [guide](../guides/keys.md). Always asks for a signature or an admin key. "
+        "Errors are those of the next section.",
+    ),
     "instances": (
         "OpenSearch Vector Search Edition",
         "Its model registry: [guide](../guides/registry.md). Always asks for a signature or an admin key. Errors are "
@@ -563,20 +632,23 @@ WHEN = {
     "EmbedwayError": "A fault of the server's own; the log has the stack.",
     "InvalidInput": "The body is not JSON, or a field is missing or wrong. Where it is one field, its path is named.",
     "SecretRequired": "A masked secret came back that stands for no stored one, or the URL's origin changed.",
-    "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
+    "Unauthenticated": "No API key; a wrong, disabled, expired or revoked one; or a wrong deployment token.",
     "SignatureRefused": "A signed request is not believed; the [codes](#signed-requests) say why.",
-    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown "
-    "where an admin key is needed.",
+    "NoPermission": "The key or its permissions do not reach the workspace, the model or the action, or an API key is "
+    "shown where an admin key is needed.",
     "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
     "ModelNotFound": "No model, alias, service id or deployment has this name.",
     "InstanceNotFound": "No instance of this id was declared.",
     "JobNotFound": "No task has this id.",
+    "WorkspaceNotFound": "There is no workspace of this name.",
+    "KeyNotFound": "The workspace has no such API key.",
+    "DeploymentNotFound": "The workspace has no such deployment to manage.",
     "RouteNotFound": "There is no such path.",
     "MethodNotAllowed": "The path has other methods; `Allow` lists them.",
     "BodyTimeout": "The body did not arrive within `--body-timeout-s`.",
     "BodyTooLarge": "The body is larger than `--max-body-bytes`, or than the API's own limit.",
     "UnsupportedBody": "The body is compressed, or says that it is not JSON.",
-    "Conflict": "A model of this name exists already, here or in the configuration.",
+    "Conflict": "The name is taken, here or in the configuration; or what shall go is in use, or not yours to change.",
     "Overloaded": "More tokens wait for the model than `--max-queue-tokens`. Nothing was computed.",
     "RateExceeded": "A [quota](../guides/quotas.md) has no room just now. Nothing was computed.",
     "QuotaExceeded": "The body alone counts as more tokens than a quota allows in a minute: waiting is no use.",

@@ -62,12 +62,15 @@ def load_settings(
     return _complete(_convert(merged, "the configuration"))
 
 
-def check_serving(settings: Settings) -> None:
-    """Refuse what contradicts itself, or is not safe, once the server listens. Raises `SettingsError`."""
-    if settings.keyless and not settings.loopback and not settings.no_auth:
+def check_serving(settings: Settings, stored: bool = False) -> None:
+    """Refuse what contradicts itself, or is not safe, once the server listens. Raises `SettingsError`.
+
+    `stored`: there is a database that may hold keys; on an address that is not loopback nothing is open without one.
+    """
+    if settings.keyless and not settings.loopback and not settings.no_auth and not stored:
         raise SettingsError(
             f"Without an API key the server listens on loopback only, not on {settings.host}: "
-            "set --api-key, or --no-auth to serve anyone."
+            "set --api-key, make a key with 'embedway keys create', or set --no-auth to serve anyone."
         )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError("--tls-cert and --tls-key belong together: give both or neither.")

@@ -12,6 +12,9 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
     ├── ModelNotFound             404  model_not_found
     ├── InstanceNotFound          404  instance_not_found
     ├── JobNotFound               404  job_not_found
+    ├── WorkspaceNotFound         404  workspace_not_found
+    ├── KeyNotFound               404  key_not_found
+    ├── DeploymentNotFound        404  deployment_not_found
     ├── RouteNotFound             404  route_not_found
     ├── MethodNotAllowed          405  method_not_allowed
     ├── BodyTimeout               408  body_timeout
@@ -132,6 +135,23 @@ class InstanceNotFound(EmbedwayError):
 class JobNotFound(EmbedwayError):
     status = 404
     code = "job_not_found"
+
+
+class WorkspaceNotFound(EmbedwayError):
+    status = 404
+    code = "workspace_not_found"
+
+
+class KeyNotFound(EmbedwayError):
+    status = 404
+    code = "key_not_found"
+
+
+class DeploymentNotFound(EmbedwayError):
+    """No deployment to manage has this name; one that is called and not there is a `ModelNotFound`."""
+
+    status = 404
+    code = "deployment_not_found"
 
 
 class RouteNotFound(EmbedwayError):

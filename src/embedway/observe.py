@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from embedway.types import ModelStatus
 Phase = Literal["prepare", "queue", "run"]
 METRICS_TYPE = CONTENT_TYPE_LATEST
 
+_SECRET = re.compile(r"(?<=/credentials/)[^/?\s]+|OS-[A-Za-z0-9]{8,}")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LOADS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -104,11 +106,21 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class Redaction(logging.Filter):
+    """Keeps API keys out of uvicorn's lines about requests: one API has them in its paths."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_SECRET.sub("***", one) if isinstance(one, str) else one for one in record.args)
+        return True
+
+
 def set_up_logging(level: str, log_format: Literal["text", "json"]) -> None:
     """Log to standard error; called once, by the command."""
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if log_format == "json" else text)
+    logging.getLogger("uvicorn.access").addFilter(Redaction())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for client in ("httpx", "httpx2"):  # the hub's library names every request at INFO
         logging.getLogger(client).setLevel(logging.WARNING)

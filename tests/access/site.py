@@ -50,6 +50,7 @@ async def site(settings: Settings, metrics: Metrics | None = None) -> AsyncItera
     metrics = metrics or Metrics()
     storage = Storage(settings, _fail)
     access = Access(settings, metrics, storage.ready)
+    storage.tell(access.api_keys.expect)
     routes = [
         _route(access, metrics, "GetTextEmbedding", "POST", DATA, Anything, None),
         _route(access, metrics, "CreateModel", "POST", CONTROL, Anything, "searchengine:CreateModel"),

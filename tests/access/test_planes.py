@@ -12,10 +12,13 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from embedway.access import keyrecords
 from embedway.access.accesskeys import KeyPair
+from embedway.access.apikeys import Scope
 from embedway.access.records import add_key, revoke_key
 from embedway.observe import Metrics
 from embedway.settings import AccessKey, Permission, Settings, hash_secret
+from embedway.store.actor import Actor
 from embedway.store.database import Database
 from embedway.store.vault import open_vault
 from tests.postgres import Postgres
@@ -306,3 +309,50 @@ def test_while_the_store_is_away_and_after(postgres: Postgres) -> None:
 
     run(scenario, given)
     database.close()
+
+
+def test_before_the_store_was_read_nothing_is_open() -> None:
+    """Without keys of the configuration nobody knows whether there are any: neither a caller without a key gets in, nor
+    one with; and the server is not ready.
+    """
+    given = Settings(database_url="postgresql://127.0.0.1:1/none")
+
+    async def scenario(ask: Ask) -> None:
+        for shown in ({}, bearer(API_KEY)):
+            refused = await ask("POST", DATA, headers(shown, "POST", DATA, BODY), BODY)
+            assert (refused.status, refused.body["code"]) == (503, "ServiceUnavailable")
+        assert (await ask("GET", CONTROL, headers(bearer(ADMIN_KEY), "GET", CONTROL, b""))).status == 503
+
+    run(scenario, given)
+
+
+def test_the_first_request_finds_the_store_closed(tmp_path: Path) -> None:
+    """However early it comes, a stored key keeps the server closed; a store without one lets it in."""
+    given = Settings(database_url=f"sqlite:///{tmp_path}/e.db")
+
+    def outcomes() -> list[int]:
+        seen: list[int] = []
+
+        async def scenario(ask: Ask) -> None:
+            answers = await asyncio.gather(
+                *(ask("POST", DATA, headers({}, "POST", DATA, BODY), BODY) for _ in range(5))
+            )
+            seen.extend(answer.status for answer in answers)
+
+        run(scenario, given)
+        return seen
+
+    assert outcomes() == [200] * 5
+    database = Database(given.database_url or "")
+    database.run_now(lambda connection: keyrecords.create(connection, Actor("me"), Scope()))
+    database.close()
+    assert outcomes() == [401] * 5
+
+
+def test_published_without_keys_nothing_is_open(tmp_path: Path) -> None:
+    """On an address that others reach, a store without keys opens nothing."""
+
+    async def scenario(ask: Ask) -> None:
+        assert (await ask("POST", DATA, headers({}, "POST", DATA, BODY), BODY)).status == 401
+
+    run(scenario, Settings(host="0.0.0.0", database_url=f"sqlite:///{tmp_path}/e.db"))

@@ -66,7 +66,12 @@ def test_keys_of_the_configuration_are_listed_and_not_revoked(env: dict[str, str
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["create"], "--access-key"),
+        (["create", "--permission", "a:b"], "--workspace"),
+        (["create", "--access-key", "--model", "m"], "--permission"),
+        (["create", "--action", "nonsense"], "searchplat:"),
+        (["rotate", "NOBODY"], "API key"),
+        (["rotate", "NOBODY", "--overlap", "soon"], "--overlap"),
+        (["disable", "NOBODY"], "API key"),
         (["create", "--access-key", "--permission", "nonsense"], "ACTION@RESOURCE"),
         (["create", "--access-key", "--expires-in", "soon"], "90d"),
         (["create", "--access-key", "--expires-in", "0d"], "90d"),

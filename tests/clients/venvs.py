@@ -30,6 +30,7 @@ GROUPS = (
     "llamaindex",
     "litellm",
     "searchengine",
+    "control",
 )
 BUILT = ("searchplat", "aisearch")  # groups with packages that come as sources only
 PIP_TIMEOUT_S = 300

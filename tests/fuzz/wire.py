@@ -43,6 +43,13 @@ MANAGING = (
     "/openapi/ha3/instances/{instance}/models/{model}/actions/debug",
 )
 """Those of the model registry, which `test_registry.py` asks with an admin key."""
+_WORKSPACE = "/openapi/platform/workspaces/{workspace}"
+_FUNCTION = f"{_WORKSPACE}/functions/{{function}}/instances/{{name}}"
+PLATFORM = (
+    *("/openapi/platform/workspaces", f"{_WORKSPACE}/credentials", f"{_WORKSPACE}/functions/{{function}}/instances"),
+    *(f"{_FUNCTION}/tasks", f"{_FUNCTION}/actions/cease", f"{_FUNCTION}/actions/resume"),
+)
+"""Those of the platform's control plane, which `test_platform.py` asks so."""
 OWN_FORMS = {
     "/v2/": ["id", "message"],
     "/v1/embed/": ["id", "message"],

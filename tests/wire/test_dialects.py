@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from embedway.settings import Settings
 from tests.server import Server
 
 from .configs import MODEL, TOKEN
-from .exchange import KEY, get, post
+from .exchange import KEY, get, post, send
 from .registry import ADMIN, MODELS, call, create
 
 OPERATIONS = {operation.name: operation for operation in operations(make_parts(cast(Any, None), Settings()))}
@@ -79,7 +80,36 @@ def test_the_example_of_usage(registry: Server) -> None:
     msgspec.json.decode(answer.body, type=OPERATIONS["GetUsage"].reply_type)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (*MANAGING, *TASKS, "GetUsage")])
+PLATFORM = [
+    name for name, operation in OPERATIONS.items() if operation.dialect.name == "platform" and name != "GetUsage"
+]
+IN_ORDER = (
+    *("CreateWorkspace", "ListWorkspaces", "GetWorkspace", "UpdateWorkspace", "ListServices"),
+    *("CreateCredentials", "ListCredentials", "GetCredentials", "UpdateCredentials", "DeleteCredentials"),
+    *("CreateFunctionInstance", "ListFunctionInstances", "GetFunctionInstance", "UpdateFunctionInstance"),
+    *("CreateFunctionTask", "CeaseFunctionInstance", "ResumeFunctionInstance", "DeleteFunctionInstance"),
+    "DeleteWorkspace",
+)
+
+
+def test_the_examples_of_the_platform(registry: Server) -> None:
+    """One after the other, in an order that makes sense, in a workspace of its own; a deployment is not trained."""
+    assert set(IN_ORDER) == set(PLATFORM)
+    given = {"workspace": "acme", "function": "deployment", "name": "shop", "token": ""}
+    for name in IN_ORDER:
+        operation = OPERATIONS[name]
+        body = json.loads(json.dumps(operation.example).replace(MODEL, "local"))
+        answer = send(registry, operation.method, operation.paths[0].format(**given), body, key=ADMIN)
+        assert answer.status == (400 if name == "CreateFunctionTask" else 200), (name, answer.body[:500])
+        shape = operation.reply_type if answer.status == 200 else operation.dialect.error_type
+        msgspec.json.decode(answer.body, type=shape)
+        if name == "CreateCredentials":
+            given["token"] = answer.json()["result"]["token"]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in OPERATIONS if name not in (*MANAGING, *PLATFORM, *TASKS, "GetUsage")]
+)
 def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server) -> None:
     """200, and a reply of the shape that the OpenAPI document describes."""
     operation = OPERATIONS[name]

@@ -52,5 +52,11 @@ def read_permission(given: str) -> Permission:
     return Permission((action,), (resource,) if separator else ("*",))
 
 
+def check_action(given: str) -> None:
+    """Raise `InvalidInput` for what is no pattern of actions."""
+    if not _ACTION.fullmatch(given):
+        raise InvalidInput(f"The action '{given[:200]}' must read like searchplat:GetText* or *.")
+
+
 def _covers(pattern: str, text: str) -> bool:
     return fnmatchcase(text, pattern.replace("[", "[[]"))  # a bracket means itself here

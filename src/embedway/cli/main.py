@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from embedway import __version__
+from embedway.cli.deployments import audit, deployments
 from embedway.cli.jobs import jobs
 from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
@@ -41,7 +42,9 @@ def cli() -> None:
 def serve(config: Path | None, **flags: Any) -> None:
     """Serve models over HTTP."""
     settings = read_settings(config, flags)
-    check_serving(settings)
+    from embedway.http.storage import stored
+
+    check_serving(settings, stored(settings))
     set_up_logging(settings.log_level, settings.log_format)
     if settings.supervise:
         from embedway.cli.supervise import supervise
@@ -139,7 +142,7 @@ def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
     return settings
 
 
-for command in (models, instances, keys, usage, jobs):
+for command in (models, instances, deployments, keys, audit, usage, jobs):
     cli.add_command(command)
 
 

@@ -33,7 +33,12 @@ _LAST_WORDS_S = 1.0
 def run_server(settings: Settings, read: Callable[[], Settings] | None = None) -> int:
     """Serve until told to stop; returns the exit status. `read` reads the settings and their file anew, at SIGHUP."""
     if settings.keyless and not settings.loopback:
-        log.warning("No API key is set: everyone who can reach %s may use this server.", settings.host)
+        log.warning(
+            "No API key is configured: everyone who can reach %s may use this server."
+            if settings.no_auth
+            else "No API key is configured: those of the database are asked for on %s.",
+            settings.host,
+        )
     metrics = Metrics()
     engine = build_engine(settings, metrics, _exit_soon)
     failures: list[SetupError] = []

@@ -152,10 +152,10 @@ class LocalEngine:
         return [self._status(entry) for entry in self._shelf.seen(caller)]
 
     def find(self, name: str, caller: Caller = ANONYMOUS) -> ModelStatus:
-        return self._status(self._shelf.find(name, caller.namespace))
+        return self._status(self._shelf.ask(name, caller))
 
     async def embed(self, call: EmbedCall) -> EmbedResult:
-        entry = self._shelf.find(call.model, call.caller.namespace)
+        entry = self._shelf.ask(call.model, call.caller)
         name, stand_in = entry.spec.name, entry.spec.stand_in and call.model in SERVICES
         try:
             if entry.facts:  # what cannot be answered loads no idle model
@@ -195,7 +195,7 @@ class LocalEngine:
 
     async def _look_up(self, model: str, caller: Caller, work: Callable[[Vocabulary], T]) -> T:
         """Work with a model's vocabulary, on a reader's thread."""
-        entry = self._shelf.find(model, caller.namespace)
+        entry = self._shelf.ask(model, caller)
         loaded = await self._life.claim(entry, 0)
         try:
             return await self._readers.do(caller.flow, work, loaded.backend.vocabulary)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from embedway.engine.entry import Entry
-from embedway.errors import Forbidden, ModelNotFound, SettingsError
+from embedway.errors import Forbidden, ModelNotFound, NoPermission, SettingsError
 from embedway.types import GLOBAL, Caller, ModelSpec
 
 Name = tuple[str, str]
@@ -62,6 +62,15 @@ class Shelf:
             raise Forbidden(f"The model '{name[:200]}' is disabled.")
         return entry
 
+    def ask(self, name: str, caller: Caller) -> Entry:
+        """What a name or alias means to the caller. Raises as `find`, and `NoPermission` for a model that the caller
+        may not use.
+        """
+        entry = self.find(name, caller.namespace)
+        if not caller.may_use(name, entry.spec.name):
+            raise NoPermission(f"This API key may not use the model '{name[:200]}'.")
+        return entry
+
     def named(self, name: str, namespace: str = GLOBAL) -> Entry | None:
         """The entry whose own name this is; an alias does not count."""
         found = self._names.get((namespace, name))
@@ -75,7 +84,8 @@ class Shelf:
         if caller is None:
             return self.entries
         visible = [entry for entry in self.entries if entry.spec.namespace in (GLOBAL, caller.namespace)]
-        return [entry for entry in visible if not entry.spec.disabled]
+        able = [entry for entry in visible if caller.may_use(entry.spec.name, *entry.spec.aliases)]
+        return [entry for entry in able if not entry.spec.disabled]
 
     def idle(self, device: str) -> list[Entry]:
         """Loaded there, unused, and allowed to go: it has a keep-alive. The longest unused first."""

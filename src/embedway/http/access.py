@@ -7,14 +7,16 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from embedway.access.accesskeys import AccessKeys
-from embedway.access.keys import Keys, bearer_digest, read_bearer
+from embedway.access.apikeys import ApiKeys, Scope
+from embedway.access.keys import bearer_token, read_bearer
 from embedway.access.nonces import Nonces
 from embedway.access.policy import Resources, allows
 from embedway.access.signature import Claim, Head, Headers, fold, is_signed, prove, read_claim
-from embedway.errors import Forbidden, NoPermission, Unauthenticated
+from embedway.errors import Forbidden, NoPermission, StoreUnavailable, Unauthenticated
 from embedway.http.exchange import Exchange
 from embedway.observe import Metrics
 from embedway.settings import Settings
@@ -22,19 +24,28 @@ from embedway.types import ANONYMOUS, DEFAULT_NAMESPACE
 
 _PROVE_YOURSELF = (
     "This needs a signature (ACS3-HMAC-SHA256) with an access key, or an admin key as 'Authorization: Bearer <key>'. "
-    "Make an access key with 'embedway keys create --access-key'."
+    "Make one with 'embedway keys create --access-key' or 'embedway keys create --admin'."
 )
+_SHOW_A_KEY = "An API key is needed: send the header 'Authorization: Bearer <key>'."
+ResourceKind = Literal["instance", "workspace"]
+"""What an action of the control plane is about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What an operation asks of its caller. With an `action` it is one of the control plane; else `name` makes the
-    action `searchplat:{name}` on the workspace, of which only signed calls need the permission.
+    """What an operation asks of its caller. With an `action` it is one of the control plane, on the `resource` that the
+    path names, or on all of that kind where it names none; else `name` makes the action `searchplat:{name}` on the
+    workspace.
     """
 
     name: str
     guarded: bool = True
     action: str | None = None
+    resource: ResourceKind = "instance"
+
+    @property
+    def asked(self) -> str:
+        return self.action or f"searchplat:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +59,13 @@ class Proof:
 
 
 class Access:
-    """The data plane is open only while the server listens on loopback and no key exists, or with `--no-auth`. Who
-    shows a signature all the same is judged by it. The control plane always asks for a signature or an admin key.
+    """The data plane is open only while no key was ever made, in the configuration or in the store, and the server
+    listens on loopback or with `--no-auth`. While the store is there and not read yet, nobody knows that, and it is
+    closed. Who shows a signature all the same is judged by it. The control plane always asks for a signature or an
+    admin key.
 
-    A keyless server must not be driven by a web page that the user happens to visit: a foreign `Origin` is refused,
-    and so is a `Host` that is not loopback (DNS rebinding).
+    An open server must not be driven by a web page that the user happens to visit: a foreign `Origin` is refused, and
+    so is a `Host` that is not loopback (DNS rebinding).
     """
 
     def __init__(
@@ -60,15 +73,24 @@ class Access:
     ) -> None:
         """`store_ready` returns when the store was opened, or found to be away: a signed request waits for it."""
         self._store_ready = store_ready
-        self._keys = Keys((*settings.api_key_sha256, *settings.admin_key_sha256))
-        self._admin_keys = Keys(settings.admin_key_sha256)
-        self._keyless = settings.keyless
-        self._check_host = settings.keyless and settings.loopback and not settings.no_auth
+        self._may_open = settings.keyless and (settings.loopback or settings.no_auth)
+        self._check_host = settings.loopback and not settings.no_auth
         self._origins = settings.cors_origin
         self._root_path = settings.root_path.encode()
         self._resources = Resources(settings.region, settings.account_id)
+        self.api_keys = ApiKeys(settings.api_key_sha256, settings.admin_key_sha256)
         self.access_keys = AccessKeys(settings.access_key)
         self.nonces = Nonces(metrics.unshared_nonces.inc)
+
+    @property
+    def open(self) -> bool:
+        """Whether the data plane takes anyone, as far as is known."""
+        return self._may_open and not self.api_keys.exist
+
+    @property
+    def decided(self) -> bool:
+        """Whether it is known if anyone is taken."""
+        return not self.open or self.api_keys.known
 
     async def look(self, exchange: Exchange, demand: Demand) -> Proof | None:
         """Judge a request by its head, before any of its body is read. Names the caller, or returns what `prove` must
@@ -76,19 +98,20 @@ class Access:
         """
         if not demand.guarded and demand.action is None:
             return None
+        if not self.decided:
+            await self.api_keys.settle()
         headers = exchange.request.headers
-        if self._keyless:
+        if self.open:
             self._check_page(headers.get("host", ""), headers.get("origin"))
         authorization = read_bearer(headers)
         if is_signed(authorization or ""):
             return await self._look_at_signature(exchange, demand)
-        if demand.action is None:
-            caller = self._keys.identify(authorization)
-            _name(
-                exchange, caller.flow, "anonymous" if caller is ANONYMOUS else self._who(bearer_digest(authorization))
-            )
+        if demand.action is None and self.open:
+            if not self.decided:
+                raise StoreUnavailable("Whether there are API keys stands in the database, which was not read yet.")
+            _name(exchange, ANONYMOUS.flow, "anonymous", DEFAULT_NAMESPACE)
         else:
-            self._admit_admin(exchange, bearer_digest(authorization))
+            await self._look_at_key(exchange, demand, bearer_token(authorization))
         return None
 
     async def prove(self, exchange: Exchange, proof: Proof, body: bytes) -> None:
@@ -100,7 +123,7 @@ class Access:
         head = Head(exchange.request.method, path, scope["query_string"], proof.headers, self._root_path)
         prove(proof.claim, proof.secret, head, body)
         await self.nonces.spend(proof.claim, proof.needs_store)
-        _name(exchange, proof.claim.key_id, proof.claim.key_id)
+        _name(exchange, proof.claim.key_id, proof.claim.key_id, DEFAULT_NAMESPACE)
 
     async def _look_at_signature(self, exchange: Exchange, demand: Demand) -> Proof:
         headers, now_s = fold(exchange.request.headers.raw), time.time()
@@ -108,27 +131,46 @@ class Access:
         if self._store_ready is not None:
             await self._store_ready()
         key = self.access_keys.find(claim.key_id, now_s)
-        namespace = _namespace(exchange)
-        action, resource = f"searchplat:{demand.name}", self._resources.workspace(namespace)
-        if demand.action is not None:
-            action, resource = demand.action, self._resources.instance(namespace)
-        if not allows(key.permissions, action, resource):
-            raise NoPermission(f"The access key '{key.id}' has no permission for {action} on {resource[:300]}.")
+
+        def reaches(name: str) -> bool:
+            return allows(key.permissions, demand.asked, self._resource(demand, name))
+
+        named = _named(exchange)
+        whole = "*" if demand.action is not None else DEFAULT_NAMESPACE
+        if not _deployed(exchange) and not reaches(named or whole):
+            resource = self._resource(demand, named or whole)[:300]
+            raise NoPermission(f"The access key '{key.id}' has no permission for {demand.asked} on {resource}.")
+        exchange.reaches = reaches
         return Proof(claim, key.secret, headers, needs_store=demand.action is not None)
 
-    def _admit_admin(self, exchange: Exchange, digest: str | None) -> None:
-        if digest is None:
-            raise Unauthenticated(_PROVE_YOURSELF)
-        if self._admin_keys.know(digest):
-            _name(exchange, digest[:16], self._who(digest))
-        elif self._keys.know(digest):
+    async def _look_at_key(self, exchange: Exchange, demand: Demand, token: str | None) -> None:
+        if token is None:
+            raise Unauthenticated(_SHOW_A_KEY if demand.action is None else _PROVE_YOURSELF)
+        if not self.api_keys.known:
+            await self.api_keys.settle()
+        try:
+            key = self.api_keys.find(token, time.time())
+        except Unauthenticated as error:
+            raise error if demand.action is None else Unauthenticated(f"{error.message} {_PROVE_YOURSELF}") from None
+        if demand.action is not None and not key.admin:
             raise NoPermission(f"An API key may not manage anything. {_PROVE_YOURSELF}")
-        else:
-            raise Unauthenticated(f"The bearer token is no admin key of this server. {_PROVE_YOURSELF}")
+        self._check_scope(exchange, demand, key.scope)
+        _name(exchange, key.id, key.who, key.scope.home)
+        exchange.caller = dataclasses.replace(exchange.caller, models=key.scope.models)
+        exchange.reaches = key.scope.reaches
 
-    def _who(self, digest: str | None) -> str:
-        digest = digest or ""
-        return f"{'admin-key' if self._admin_keys.know(digest) else 'key'}:{digest[:8]}"
+    def _check_scope(self, exchange: Exchange, demand: Demand, scope: Scope) -> None:
+        if not scope.permits(demand.asked):
+            raise NoPermission(f"This API key is not for {demand.asked}.")
+        named = _named(exchange)
+        if named is not None and not scope.reaches(named):
+            raise NoPermission(f"This API key is not for '{named[:200]}', only for {', '.join(scope.workspaces)}.")
+        if named is None and demand.action is not None and scope.workspaces:
+            raise NoPermission(f"This is about all workspaces, and this API key is for {', '.join(scope.workspaces)}.")
+
+    def _resource(self, demand: Demand, name: str) -> str:
+        instance = demand.action is not None and demand.resource == "instance"
+        return self._resources.instance(name) if instance else self._resources.workspace(name)
 
     def _check_page(self, host: str, origin: str | None) -> None:
         if self._check_host and not is_loopback_host(host):
@@ -156,16 +198,20 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def _name(exchange: Exchange, flow: str, who: str) -> None:
-    exchange.caller = dataclasses.replace(exchange.caller, flow=flow, namespace=_namespace(exchange))
+def _name(exchange: Exchange, flow: str, who: str, home: str) -> None:
+    exchange.caller = dataclasses.replace(exchange.caller, flow=flow, namespace=_named(exchange) or home)
     exchange.who = who
 
 
-def _namespace(exchange: Exchange) -> str:
-    """Whose models the path means: those of its workspace or instance."""
+def _named(exchange: Exchange) -> str | None:
+    """Whose models the path means: those of its workspace or instance, where it names one."""
     given = exchange.request.path_params
-    name: str = given.get("instance") or given.get("workspace") or DEFAULT_NAMESPACE
-    return name
+    return given.get("instance") or given.get("workspace")
+
+
+def _deployed(exchange: Exchange) -> bool:
+    """Whether a deployment is called, whose workspace is known only when it was found."""
+    return "deployment_id" in exchange.request.path_params
 
 
 def _authority(text: str) -> str:

@@ -31,6 +31,7 @@ from embedway.http.quota import Quotas, make_quotas
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import Storage, Stored
+from embedway.http.tenancy import Tenancy
 from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
@@ -63,14 +64,16 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    storage = Storage(settings, _no_store)
+    storage = Storage(settings, lambda error: _no_store(error, access, on_failure))
     access = Access(settings, metrics, storage.ready)
     registry = Registry(settings, engine, storage.ready)
+    tenancy = Tenancy(settings, engine, storage.ready)
+    storage.tell(access.api_keys.expect, tenancy.expect)
     metrics.store_up.set_function(lambda: registry.up)
     jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
     usage = UsageLog(storage.ready)
-    known = operations(make_parts(engine, settings, registry, jobs, usage))
-    stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage]
+    known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage))
+    stored: list[Stored] = [StoredCredentials(access), registry, tenancy, jobs, usage]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
@@ -145,9 +148,12 @@ def _lifespan(
     return lifespan
 
 
-def _no_store(error: SetupError) -> None:
-    """Models of the configuration need no store."""
-    log.error("There is no registry and there are no stored keys: %s", error.message)
+def _no_store(error: SetupError, access: Access, on_failure: Callable[[SetupError], None]) -> None:
+    """Models of the configuration need no store. A server that is closed only because its keys cannot be read does."""
+    if access.decided:
+        log.error("There is no registry and there are no stored keys: %s", error.message)
+        return
+    on_failure(SetupError(f"{error.message} Nobody can tell whether there are API keys in it: configure one to go on."))
 
 
 def _no_such_route(root_path: str) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from embedway.errors import NoPermission
 from embedway.types import Caller, EmbedResult, RankResult
 
 if TYPE_CHECKING:
@@ -19,14 +22,18 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 TIMEOUT_HEADER = "x-embedway-timeout-ms"
 
 
+def _anywhere(workspace: str) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Exchange:
     """What operations share while they answer one request.
 
     `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
-    `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key, or `anonymous`.
-    `used` are the models that answered, and the tokens that each consumed. `allowance` is what the request holds of its
-    quotas.
+    `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key of the configuration, the id
+    of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `used` are the models that
+    answered, and the tokens that each consumed. `allowance` is what the request holds of its quotas.
     """
 
     request: Request
@@ -34,6 +41,7 @@ class Exchange:
     started_s: float
     caller: Caller = field(default_factory=Caller)
     who: str = "anonymous"
+    reaches: Callable[[str], bool] = _anywhere
     headers: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, int]] = field(default_factory=list)
     allowance: Allowance | None = None
@@ -44,6 +52,12 @@ class Exchange:
         given = request.headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4()).upper()
         return cls(request, request_id, time.monotonic())
+
+    def enter(self, workspace: str) -> None:
+        """The caller's names mean those of this workspace from now on. Raises `NoPermission`."""
+        if not self.reaches(workspace):
+            raise NoPermission(f"Your key or its permissions do not reach the workspace '{workspace[:200]}'.")
+        self.caller = dataclasses.replace(self.caller, namespace=workspace)
 
     @property
     def elapsed_ms(self) -> int:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from embedway.access.usage import UsageLog
 from embedway.errors import EmbedwayError, Unavailable
-from embedway.http.access import Access, Demand
+from embedway.http.access import Access, Demand, ResourceKind
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
@@ -44,9 +44,9 @@ class Operation:
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
     `task` is what a body that names no model asks for; what is `counted` consumes tokens of a quota.
     `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
-    the control plane: always a signature or an admin key, and a permission for this action. `told_by`: where several
-    operations share a path, the keys by which a body shows that it is this one's. `query` are the parameters behind
-    the path, each with its JSON schema and a description.
+    the control plane: always a signature or an admin key, and a permission for this action on the `resource` of the
+    path. `told_by`: where several operations share a path, the keys by which a body shows that it is this one's.
+    `query` are the parameters behind the path, each with its JSON schema and a description.
     """
 
     name: str
@@ -61,9 +61,14 @@ class Operation:
     action: str | None = None
     task: Task = "embedding"
     counted: bool = True
+    resource: ResourceKind = "instance"
     example: Any = None
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()
+
+    @property
+    def demand(self) -> Demand:
+        return Demand(self.name, self.guarded, self.action, self.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ class Endpoint:
     async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
-        proof = await self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
+        proof = await self._access.look(exchange, operation.demand)
         if proof is None:
             await self._enter(operation, exchange)
         raw = b""

@@ -73,7 +73,7 @@ class Ops:
 
     async def _ready(self, request: Request) -> Response:
         models = [one for one in self._engine.models() if not one.spec.namespace]  # anyone may look here
-        ready = all(status.ready for status in models if status.spec.required)
+        ready = self._access.decided and all(status.ready for status in models if status.spec.required)
         rows = [
             {
                 "name": one.spec.name,

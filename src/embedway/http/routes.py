@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 from embedway.http.dialects.base import Dialect
 from embedway.http.operation import Operation
-from embedway.http.operations import instances, openai, platform, ranking, tei, usage
+from embedway.http.operations import instances, openai, platform, ranking, tei, usage, workspaces
 from embedway.http.operations.parts import (
     COHERE,
     INFINITY_INPUT,
     INSTANCES,
     OPENAI,
     OPENSEARCH,
+    PLATFORM,
     TEI_INPUTS,
     Parts,
 )
 
 _PREFIXES: Sequence[tuple[str, Dialect]] = (
     ("/v3/openapi", OPENSEARCH),
+    ("/openapi/platform", PLATFORM),
     ("/openapi/", INSTANCES),
     ("/compatible-mode", OPENSEARCH),
     ("/v2/", COHERE),
@@ -44,5 +46,6 @@ def operations(parts: Parts) -> Sequence[Operation]:
         *(tei.tei_ranking, tei.embedding, tei.tokens),
         *(platform.texts, platform.weights_and_ranks, platform.images, platform.analysis),
         *(instances.models, instances.model, usage.usage),
+        *(workspaces.workspaces, workspaces.credentials, workspaces.functions),
     )
     return [operation for table in tables for operation in table(parts)]

@@ -50,6 +50,17 @@ class Storage:
         self._on_failure = on_failure
         self._asked = asyncio.Event()
         self._settled = asyncio.Event()
+        self._waiting: tuple[Callable[[], None], ...] = ()
+
+    def tell(self, *waiting: Callable[[], None]) -> None:
+        """Call these as soon as there is a store that is not open yet: at once, or when one appears."""
+        self._waiting = waiting
+        if stored(self._settings):
+            self._tell()
+
+    def _tell(self) -> None:
+        for found in self._waiting:
+            found()
 
     async def ready(self) -> None:
         """Return when the parts have begun to use the store, or cannot, which they then say themselves."""
@@ -64,6 +75,7 @@ class Storage:
 
         async def open_all() -> None:
             await self._need()
+            self._tell()
             try:
                 database, vault = await asyncio.to_thread(_make, self._settings)
                 opened.append(database)
@@ -95,6 +107,11 @@ class Storage:
         while not self._asked.is_set() and not file.exists():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), LOOK_S)
+
+
+def stored(settings: Settings) -> bool:
+    """Whether there is a store: one is configured, or the default file exists."""
+    return settings.database_url is not None or default_file().exists()
 
 
 def _make(settings: Settings) -> tuple[Database, Vault]:

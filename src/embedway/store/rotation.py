@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from sqlalchemy import Column, Connection, select, update
 
 from embedway.errors import SettingsError
-from embedway.store.schema import access_key, model
+from embedway.store.schema import access_key, deployment, model
 from embedway.store.vault import Vault
 
-SEALED: tuple[Column[str], ...] = (model.c.secrets, access_key.c.secret)
+SEALED: tuple[Column[str], ...] = (model.c.secrets, access_key.c.secret, deployment.c.token)
 """The columns of sealed texts. An empty one holds no secret."""
 
 

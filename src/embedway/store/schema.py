@@ -63,6 +63,51 @@ access_key = Table(
     Column("last_used_s", Double),
 )
 
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("prefix", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),  # SHA-256 in hex
+    Column("masked", String, nullable=False),
+    Column("admin", Boolean, nullable=False),
+    Column("scope", Text, nullable=False),  # JSON
+    Column("note", Text, nullable=False, server_default=""),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("expires_s", Double),
+    Column("revoked_s", Double),
+    Column("last_used_s", Double),
+    Index("ix_api_key_prefix", "prefix"),
+)
+
+workspace = Table(
+    "workspace",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("facts", Text, nullable=False),  # JSON
+    Column("created_s", Double, nullable=False),
+    Column("updated_s", Double, nullable=False),
+)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("workspace", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("task", String, nullable=False),
+    Column("token_sha256", String, nullable=False),
+    Column("token", Text, nullable=False, server_default=""),  # sealed by the vault until it was shown once
+    Column("description", Text, nullable=False, server_default=""),
+    Column("running", Boolean, nullable=False),
+    Column("edition", Integer, nullable=False),  # counts the changes
+    Column("created_s", Double, nullable=False),
+    Column("updated_s", Double, nullable=False),
+    Index("ix_deployment_workspace", "workspace"),
+)
+
 nonce = Table(
     "nonce",
     metadata,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
@@ -27,11 +28,18 @@ class Priority(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `flow` is the name under which the caller's items share the queue with others; `namespace` says whose
-    models the caller's names mean, beside the global ones.
+    models the caller's names mean, beside the global ones. `models` are patterns, with `*` and `?`, of the models that
+    the caller may use; none is no bound.
     """
 
     flow: str = "anonymous"
     namespace: str = DEFAULT_NAMESPACE
+    models: tuple[str, ...] = ()
+
+    def may_use(self, *names: str) -> bool:
+        """Whether one of a model's names is one that the caller may use."""
+        patterns = [pattern.replace("[", "[[]") for pattern in self.models]
+        return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 ANONYMOUS = Caller()

@@ -6,7 +6,7 @@ sends. Replies have no envelope; errors are the platform's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import msgspec
 import orjson
@@ -56,20 +56,20 @@ class PredictReply(msgspec.Struct, omit_defaults=True):
 
 
 class Predict:
-    """POST /v3/openapi/deployments/{deployment_id}/predict."""
+    """POST /v3/openapi/deployments/{deployment_id}/predict. `find` gives a deployment and whether it runs."""
 
     def __init__(
         self,
         engine: Engine,
         ranking: Ranking,
         pictures: Pictures,
-        deployments: Sequence[Deployment],
+        find: Callable[[str], tuple[Deployment, bool]],
         request_timeout_s: float,
     ) -> None:
         self._engine = engine
         self._ranking = ranking
         self._pictures = pictures
-        self._deployments = {deployment.id: deployment for deployment in deployments}
+        self._find = find
         self._timeout_s = request_timeout_s
 
     async def __call__(self, exchange: Exchange, body: PredictBody) -> bytes:
@@ -128,11 +128,13 @@ class Predict:
         return orjson.dumps({"scores": [scores[index] for index in range(len(body.docs))]})
 
     def _deployment(self, exchange: Exchange) -> Deployment:
+        """The deployment that the path names; from now on names mean those of its workspace."""
         name = exchange.request.path_params["deployment_id"]
-        if name not in self._deployments:
-            raise ModelNotFound(f"The deployment '{name[:200]}' does not exist.", name)
-        deployment = self._deployments[name]
+        deployment, running = self._find(name)
+        exchange.enter(deployment.workspace)
         check_token(exchange.request.headers.get("token"), deployment.token_sha256)
+        if not running:
+            raise ModelNotFound(f"The deployment '{name[:200]}' is ceased: resume it.", name)
         return deployment
 
     def _dimensions(self, exchange: Exchange, deployment: Deployment, dimension: int | None) -> int | None:

@@ -166,11 +166,11 @@ class Instances:
     name = "instances"
     max_body_bytes: int | None = MAX_BODY_BYTES
     error_type: type[msgspec.Struct] = ErrorReply
+    codes: Mapping[type[EmbedwayError], tuple[int, str]] = CODES
 
     def word(self, error: EmbedwayError, exchange: Exchange) -> WordedError:
-        status, code = next(
-            (CODES[kind] for kind in type(error).__mro__ if kind in CODES), (error.status, "InternalServerError")
-        )
+        known = (self.codes[kind] for kind in type(error).__mro__ if kind in self.codes)
+        status, code = next(known, (error.status, "InternalServerError"))
         if isinstance(error, SignatureRefused):
             status, code = error.gateway_status, error.reason
         field = (field_of(error) or "$").removeprefix("$").removeprefix(".")

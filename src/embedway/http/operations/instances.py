@@ -36,8 +36,8 @@ DEFINITION = {
     "response": {"embeddings": "$.data[*].embedding"},
 }
 
-_FLAG = {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"}
-_DRY_RUN = _FLAG | {"description": "`true`: check and probe, and store nothing. A problem is then an error."}
+FLAG = {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"}
+_DRY_RUN = FLAG | {"description": "`true`: check and probe, and store nothing. A problem is then an error."}
 
 
 def models(parts: Parts) -> Sequence[Operation]:
@@ -102,7 +102,7 @@ def model(parts: Parts) -> Sequence[Operation]:
             action="searchengine:DebugModel",
             example={"input": "hello"},
             query={
-                "isOnline": _FLAG | {"description": "`true`: ask as for a search, else as for the index's building."}
+                "isOnline": FLAG | {"description": "`true`: ask as for a search, else as for the index's building."}
             },
         ),
         Operation(

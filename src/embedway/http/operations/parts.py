@@ -12,8 +12,10 @@ from embedway.http.dialects.instances import Instances
 from embedway.http.dialects.openai import OpenAI
 from embedway.http.dialects.opensearch import OpenSearch
 from embedway.http.dialects.pictures import Pictures
+from embedway.http.dialects.platform import Platform
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.registry import Registry
+from embedway.http.tenancy import Tenancy
 from embedway.jobs.jobs import Jobs
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
@@ -21,7 +23,7 @@ from embedway.settings import Settings
 OPENAI = OpenAI()
 OPENSEARCH, OPENSEARCH_DOCS = OpenSearch(), OpenSearch("$.docs")
 COHERE = cohere.Cohere()
-INSTANCES = Instances()
+INSTANCES, PLATFORM = Instances(), Platform()
 INFINITY_DOCUMENTS, INFINITY_INPUT = infinity.Infinity("$.documents"), infinity.Infinity("$.input")
 TEI_TEXTS, TEI_INPUTS, TEI_IDS = tei.Tei("$.texts"), tei.Tei("$.inputs"), tei.Tei("$.ids")
 TEI_SENTENCES, VLLM = tei.Tei("$.inputs.sentences"), vllm.Vllm()
@@ -43,6 +45,7 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    tenancy: Tenancy
     jobs: Jobs
     usage: UsageLog
 
@@ -55,6 +58,7 @@ def make_parts(
     engine: Engine,
     settings: Settings,
     registry: Registry | None = None,
+    tenancy: Tenancy | None = None,
     jobs: Jobs | None = None,
     usage: UsageLog | None = None,
 ) -> Parts:
@@ -67,6 +71,7 @@ def make_parts(
         ranking,
         Pictures(Egress(rules)),
         registry or Registry(settings, engine),
+        tenancy or Tenancy(settings, engine),
         jobs or Jobs(engine),
         usage or UsageLog(),
     )

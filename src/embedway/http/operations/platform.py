@@ -47,7 +47,7 @@ def texts(parts: Parts) -> Sequence[Operation]:
             dialect=OPENSEARCH,
             method="POST",
             paths=("/v3/openapi/deployments/{deployment_id}/predict", "/v3/openapi/{deployment_id}"),
-            answer=Predict(parts.engine, parts.ranking, parts.pictures, parts.settings.deployment, parts.timeout_s),
+            answer=Predict(parts.engine, parts.ranking, parts.pictures, parts.tenancy.find, parts.timeout_s),
             summary="Custom deployment: text embedding, reranking, texts and images (AI Search Open Platform)",
             body_type=PredictBody,
             reply_type=PredictReply,

@@ -1,4 +1,4 @@
-"""The first tables: instances, models, events, access keys, nonces, jobs, usage, versions."""
+"""The first tables: instances, models, events, keys, nonces, workspaces, deployments, jobs, usage, versions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ def upgrade() -> None:
     """Make the tables as `schema.py` had them at this revision."""
     _registry()
     _access()
+    _tenants()
     _jobs()
     _usage()
 
 
 def downgrade() -> None:
     """Drop them."""
-    for table in ("version", "usage", "job", "nonce", "access_key", "event", "model", "instance"):
+    for table in ("version", "usage", "job", "nonce", "deployment", "workspace", "api_key", "access_key"):
+        op.drop_table(table)
+    for table in ("event", "model", "instance"):
         op.drop_table(table)
 
 
@@ -93,6 +96,48 @@ def _usage() -> None:
         sa.Column("errors", sa.BigInteger, nullable=False),
         sa.Column("tokens", sa.BigInteger, nullable=False),
     )
+
+
+def _tenants() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("prefix", sa.String, nullable=False),
+        sa.Column("digest", sa.String, nullable=False, unique=True),
+        sa.Column("masked", sa.String, nullable=False),
+        sa.Column("admin", sa.Boolean, nullable=False),
+        sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("note", sa.Text, nullable=False, server_default=""),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("created_s", sa.Double, nullable=False),
+        sa.Column("expires_s", sa.Double),
+        sa.Column("revoked_s", sa.Double),
+        sa.Column("last_used_s", sa.Double),
+    )
+    op.create_index("ix_api_key_prefix", "api_key", ["prefix"])
+    op.create_table(
+        "workspace",
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("description", sa.Text, nullable=False, server_default=""),
+        sa.Column("facts", sa.Text, nullable=False),
+        sa.Column("created_s", sa.Double, nullable=False),
+        sa.Column("updated_s", sa.Double, nullable=False),
+    )
+    op.create_table(
+        "deployment",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("workspace", sa.String, nullable=False),
+        sa.Column("model", sa.String, nullable=False),
+        sa.Column("task", sa.String, nullable=False),
+        sa.Column("token_sha256", sa.String, nullable=False),
+        sa.Column("token", sa.Text, nullable=False, server_default=""),
+        sa.Column("description", sa.Text, nullable=False, server_default=""),
+        sa.Column("running", sa.Boolean, nullable=False),
+        sa.Column("edition", sa.Integer, nullable=False),
+        sa.Column("created_s", sa.Double, nullable=False),
+        sa.Column("updated_s", sa.Double, nullable=False),
+    )
+    op.create_index("ix_deployment_workspace", "deployment", ["workspace"])
 
 
 def _jobs() -> None:

@@ -1,0 +1,287 @@
+"""Function instances of the platform: custom deployments are made, stopped and started here.
+
+The parameters of a deployment have no documented names; those here are `model`, `modelCategory` and `token`. The reply
+that makes one has no place for a token that Embedway mints: the first GetFunctionInstance with `output=detail` shows
+it, and after that nobody can read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from embedway.errors import Conflict, DeploymentNotFound, InvalidInput
+from embedway.http.dialects.platform import (
+    CreateFunctionBody,
+    FunctionReply,
+    FunctionShown,
+    FunctionsReply,
+    FunctionTask,
+    Outcome,
+    Parameter,
+    PascalOutcome,
+    UpdateFunctionBody,
+    actor_of,
+    workspace_of,
+)
+from embedway.http.dialects.workspaces import page_of
+from embedway.http.exchange import Exchange
+from embedway.http.tenancy import Tenancy
+from embedway.settings import Deployment
+from embedway.types import Caller, Task
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from embedway.catalog.deployments import Row
+
+DEPLOYMENT = "deployment"
+NATIVE = "native"
+CATEGORIES: Mapping[str, Task] = {
+    "text-embedding": "embedding",
+    "text-reranker": "rerank",
+    "multimodal": "multimodal",
+}
+"""The platform's categories of deployed models."""
+OUTPUTS = ("simple", "normal", "detail")
+HIDDEN = "********"
+_KNOWN = ("model", "modelCategory", "token")
+_MEANINGLESS = ("region", "modelSource")  # fields of the platform's own form
+_ELSEWHERE = {
+    "embedding-tuning": "Dimension reduction is trained by 'embedway reduce train', not over this API.",
+    "nl2sql": "Embedway offers no nl2sql.",
+    "notebook": "Embedway offers no notebooks.",
+}
+
+
+class Functions:
+    """/openapi/platform/workspaces/{workspace}/functions/{function}/instances and below it one by its name."""
+
+    def __init__(self, tenancy: Tenancy) -> None:
+        self._tenancy = tenancy
+
+    async def create(self, exchange: Exchange, body: CreateFunctionBody) -> bytes:
+        from embedway.catalog.deployments import Row, create, make_token, with_token
+        from embedway.catalog.workspaces import read
+
+        _check_function(exchange)
+        if body.model_type != NATIVE:
+            raise InvalidInput(f"The modelType of a deployment is {NATIVE}.", "$.modelType")
+        given, workspace = _parameters(body.create_parameters), workspace_of(exchange)
+        if "model" not in given:
+            raise InvalidInput("createParameters must name the model.", "$.createParameters")
+        model, task = self._check_model(given["model"], workspace), _task(given, "embedding")
+        if body.instance_name in self._tenancy.configured:
+            raise Conflict(f"The deployment '{body.instance_name}' is one of the configuration: choose another name.")
+        new = Row(body.instance_name, workspace, model, task, "", description=body.description)
+        minted = make_token()
+
+        def work(connection: Connection) -> None:
+            read(connection, workspace, self._tenancy.declared, lock=True)
+            own = given.get("token")
+            row = with_token(new, own) if own else with_token(new, minted, self._tenancy.seal(minted))
+            create(connection, actor_of(exchange), row)
+
+        await self._tenancy.run(work)
+        await self._tenancy.changed()
+        return _done(exchange)
+
+    async def list(self, exchange: Exchange, body: None) -> bytes:
+        from embedway.catalog.deployments import read_in
+        from embedway.catalog.workspaces import read
+
+        _check_function(exchange)
+        given, workspace, output = exchange.request.query_params, workspace_of(exchange), _output(exchange)
+        source = given.get("source") or "user"
+        if source not in ("builtin", "user", "all"):
+            raise InvalidInput("source is builtin, user or all.", "$.source")
+
+        def work(connection: Connection) -> list[Row]:
+            read(connection, workspace, self._tenancy.declared)
+            return [row for row in read_in(connection, workspace) if row.id not in self._tenancy.configured]
+
+        stored = await self._tenancy.run(work, reads=True)
+        declared = [one for one in self._tenancy.configured.values() if one.workspace == workspace]
+        rows = [_show_configured(one, output) for one in declared if source != "user"]
+        rows += [_show(row, output) for row in stored if source != "builtin"]
+        wanted = {"function_type": given.get("functionType"), "model_type": given.get("modelType")}
+        rows = [row for row in rows if all(not value or getattr(row, key) == value for key, value in wanted.items())]
+        reply = FunctionsReply(**_outcome(exchange), total_count=len(rows), result=page_of(exchange, rows))
+        return msgspec.json.encode(reply)
+
+    async def get(self, exchange: Exchange, body: None) -> bytes:
+        from embedway.catalog.deployments import take_token
+
+        _check_function(exchange)
+        output, actor = _output(exchange), actor_of(exchange)
+        configured = self._tenancy.configured.get(_name(exchange))
+        if configured is not None and configured.workspace == workspace_of(exchange):
+            shown = _show_configured(configured, output)
+            return msgspec.json.encode(FunctionReply(**_outcome(exchange), result=shown))
+
+        def work(connection: Connection) -> FunctionShown:
+            row = self._read(connection, exchange)
+            sealed = take_token(connection, actor, row) if output == "detail" else ""
+            return _show(row, output, self._tenancy.unseal(sealed) if sealed else HIDDEN)
+
+        found = await self._tenancy.run(work)
+        return msgspec.json.encode(FunctionReply(**_outcome(exchange), result=found))
+
+    async def update(self, exchange: Exchange, body: UpdateFunctionBody) -> bytes:
+        from embedway.catalog.deployments import change, with_token
+
+        self._check_stored(exchange)
+        given, actor = _parameters(body.create_parameters), actor_of(exchange)
+        model = self._check_model(given["model"], workspace_of(exchange)) if "model" in given else None
+
+        def work(connection: Connection) -> None:
+            old = self._read(connection, exchange)
+            new = replace(old, model=model or old.model, task=_task(given, old.task))
+            if body.description is not None:
+                new = replace(new, description=body.description)
+            change(connection, actor, with_token(new, given["token"]) if "token" in given else new)
+
+        await self._tenancy.run(work)
+        await self._tenancy.changed()
+        return _done(exchange)
+
+    async def delete(self, exchange: Exchange, body: None) -> bytes:
+        from embedway.catalog.deployments import remove
+
+        self._check_stored(exchange)
+        where, actor = (workspace_of(exchange), _name(exchange)), actor_of(exchange)
+        await self._tenancy.run(lambda connection: remove(connection, actor, *where))
+        await self._tenancy.changed()
+        return msgspec.json.encode(PascalOutcome(**_outcome(exchange)))
+
+    async def cease(self, exchange: Exchange, body: None) -> bytes:
+        return await self._switch(exchange, running=False)
+
+    async def resume(self, exchange: Exchange, body: None) -> bytes:
+        return await self._switch(exchange, running=True)
+
+    async def train(self, exchange: Exchange, body: None) -> bytes:
+        """Nothing here is trained."""
+        _check_function(exchange)
+        raise InvalidInput("A deployment is not trained: cease and resume stop and start it.")
+
+    async def _switch(self, exchange: Exchange, running: bool) -> bytes:
+        from embedway.catalog.deployments import switch
+
+        self._check_stored(exchange)
+        where, actor = (workspace_of(exchange), _name(exchange)), actor_of(exchange)
+        await self._tenancy.run(lambda connection: switch(connection, actor, *where, running))
+        await self._tenancy.changed()
+        return _done(exchange)
+
+    def _read(self, connection: Connection, exchange: Exchange) -> Row:
+        from embedway.catalog import workspaces
+        from embedway.catalog.deployments import read
+
+        name = _name(exchange)
+        workspaces.read(connection, workspace_of(exchange), self._tenancy.declared)
+        if name in self._tenancy.configured:
+            raise DeploymentNotFound(f"There is no deployment '{name}' in this workspace.")
+        return read(connection, workspace_of(exchange), name)
+
+    def _check_stored(self, exchange: Exchange) -> None:
+        """Raises `Conflict` for a deployment of the configuration, which only its file changes."""
+        _check_function(exchange)
+        configured = self._tenancy.configured.get(_name(exchange))
+        if configured is not None and configured.workspace == workspace_of(exchange):
+            raise Conflict(f"The deployment '{configured.id}' is one of the configuration: change it there.")
+
+    def _check_model(self, model: str, workspace: str) -> str:
+        """Raises `ModelNotFound`, `Forbidden` for a disabled one."""
+        self._tenancy.engine.find(model, Caller(namespace=workspace))
+        return model
+
+
+def _check_function(exchange: Exchange) -> None:
+    """Raises `InvalidInput` for a function that is not offered."""
+    name = exchange.request.path_params["function"]
+    if name != DEPLOYMENT:
+        known = f"The function '{name[:80]}' is not offered; {DEPLOYMENT} is."
+        raise InvalidInput(_ELSEWHERE.get(name, known), "$.functionName")
+
+
+def _parameters(given: list[Parameter]) -> dict[str, str]:
+    """Raises `InvalidInput` for one that means nothing, and for a token that no header can carry."""
+    from embedway.catalog.deployments import check_token
+
+    found = {one.name: one.value for one in given}
+    unknown = sorted(set(found) - {*_KNOWN, *_MEANINGLESS})
+    if unknown or len(found) < len(given):
+        raise InvalidInput(f"createParameters are {', '.join(_KNOWN)}, each once.", "$.createParameters")
+    if "token" in found:
+        check_token(found["token"])
+    return found
+
+
+def _task(given: Mapping[str, str], default: Task) -> Task:
+    category = given.get("modelCategory")
+    if category is None:
+        return default
+    if category not in CATEGORIES:
+        raise InvalidInput(f"modelCategory is one of {', '.join(CATEGORIES)}.", "$.createParameters")
+    return CATEGORIES[category]
+
+
+def _output(exchange: Exchange) -> str:
+    output = exchange.request.query_params.get("output") or "normal"
+    if output not in OUTPUTS:
+        raise InvalidInput("output is simple, normal or detail.", "$.output")
+    return output
+
+
+def _name(exchange: Exchange) -> str:
+    name: str = exchange.request.path_params["name"]
+    return name
+
+
+def _show(row: Row, output: str, token: str = HIDDEN) -> FunctionShown:
+    shown = FunctionShown(
+        instance_name=row.id,
+        function_name=DEPLOYMENT,
+        function_type="PAAS",
+        model_type=NATIVE,
+        source="user",
+        status="available" if row.running else "unavailable",
+        create_time=int(row.created_s * 1000),
+    )
+    if output == "simple":
+        return shown
+    shown = msgspec.structs.replace(
+        shown,
+        description=row.description,
+        create_parameters=_show_parameters(row.deployment, token),
+        version_id=row.edition,
+    )
+    if output == "detail":
+        shown = msgspec.structs.replace(shown, task=FunctionTask("success", int(row.updated_s * 1000)))
+    return shown
+
+
+def _show_configured(one: Deployment, output: str) -> FunctionShown:
+    shown = FunctionShown(one.id, DEPLOYMENT, "PAAS", NATIVE, "builtin", "available", 0)
+    if output == "simple":
+        return shown
+    return msgspec.structs.replace(
+        shown, description="", create_parameters=_show_parameters(one, HIDDEN if one.token_sha256 else "")
+    )
+
+
+def _show_parameters(one: Deployment, token: str) -> list[Parameter]:
+    category = next(name for name, task in CATEGORIES.items() if task == one.task)
+    return [Parameter("model", one.model), Parameter("modelCategory", category), Parameter("token", token)]
+
+
+def _outcome(exchange: Exchange) -> dict[str, Any]:
+    return {"request_id": exchange.request_id, "status": "OK", "http_code": 200, "latency": exchange.elapsed_ms}
+
+
+def _done(exchange: Exchange) -> bytes:
+    return msgspec.json.encode(Outcome(**_outcome(exchange)))
