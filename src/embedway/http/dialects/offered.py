@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "rerank": "ranker",
     "multimodal rerank": "multi-modal-reranker",
     "reduction": "embedding-tuning",
+    "image analysis": "image-analyze",
 }
 """The platform's types of services, which are the words of their paths, by task."""
 
