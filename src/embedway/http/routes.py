@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from embedway.engine.engine import Engine
 from embedway.http.dialects.base import Dialect
 from embedway.http.operation import Operation
-from embedway.http.operations import instances, openai, platform, ranking, tei
+from embedway.http.operations import instances, openai, platform, ranking, tei, usage
 from embedway.http.operations.parts import (
     COHERE,
     INFINITY_INPUT,
@@ -15,10 +14,8 @@ from embedway.http.operations.parts import (
     OPENAI,
     OPENSEARCH,
     TEI_INPUTS,
-    make_parts,
+    Parts,
 )
-from embedway.http.registry import Registry
-from embedway.settings import Settings
 
 _PREFIXES: Sequence[tuple[str, Dialect]] = (
     ("/v3/openapi", OPENSEARCH),
@@ -40,16 +37,12 @@ def dialect_of(path: str) -> Dialect:
     return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
-def operations(engine: Engine, settings: Settings, registry: Registry | None = None) -> Sequence[Operation]:
-    """All operations, those of a more special path first; of those that share a path its owner first.
-
-    Without a `registry` they are good for describing them only.
-    """
-    parts = make_parts(engine, settings, registry or Registry(settings, engine))
+def operations(parts: Parts) -> Sequence[Operation]:
+    """All operations, those of a more special path first; of those that share a path its owner first."""
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
-        *(platform.texts, platform.weights_and_ranks, platform.images),
-        *(instances.models, instances.model),
+        *(platform.texts, platform.weights_and_ranks, platform.images, platform.analysis),
+        *(instances.models, instances.model, usage.usage),
     )
     return [operation for table in tables for operation in table(parts)]

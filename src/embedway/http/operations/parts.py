@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embedway.access.usage import UsageLog
 from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
 from embedway.http.dialects import cohere, infinity, tei, vllm
@@ -13,6 +14,7 @@ from embedway.http.dialects.opensearch import OpenSearch
 from embedway.http.dialects.pictures import Pictures
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.registry import Registry
+from embedway.jobs.jobs import Jobs
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
 
@@ -28,6 +30,9 @@ QUERY = "What is the capital of France?"
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
 TEXTS = ["Science and technology are the primary productive forces", "opensearch product documentation"]
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""A grey PNG of one pixel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -38,13 +43,30 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    jobs: Jobs
+    usage: UsageLog
 
     @property
     def timeout_s(self) -> float:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, registry: Registry) -> Parts:
-    """What all operations share."""
+def make_parts(
+    engine: Engine,
+    settings: Settings,
+    registry: Registry | None = None,
+    jobs: Jobs | None = None,
+    usage: UsageLog | None = None,
+) -> Parts:
+    """What all operations share. Without what keeps things in the store, they are good for describing them only."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
-    return Parts(engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)), registry)
+    ranking = Ranking(engine, settings.request_timeout_s)
+    return Parts(
+        engine,
+        settings,
+        ranking,
+        Pictures(Egress(rules)),
+        registry or Registry(settings, engine),
+        jobs or Jobs(engine),
+        usage or UsageLog(),
+    )

@@ -1,4 +1,4 @@
-"""The first tables: instances, models, events, access keys, nonces, jobs, versions."""
+"""The first tables: instances, models, events, access keys, nonces, jobs, usage, versions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ def upgrade() -> None:
     _registry()
     _access()
     _jobs()
+    _usage()
 
 
 def downgrade() -> None:
     """Drop them."""
-    for table in ("version", "job", "nonce", "access_key", "event", "model", "instance"):
+    for table in ("version", "usage", "job", "nonce", "access_key", "event", "model", "instance"):
         op.drop_table(table)
 
 
@@ -79,6 +80,19 @@ def _access() -> None:
         sa.Column("expires_s", sa.Double, nullable=False),
     )
     op.create_index("ix_nonce_expires_s", "nonce", ["expires_s"])
+
+
+def _usage() -> None:
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.String, primary_key=True),
+        sa.Column("key", sa.String, primary_key=True),
+        sa.Column("namespace", sa.String, primary_key=True),
+        sa.Column("model", sa.String, primary_key=True),
+        sa.Column("requests", sa.BigInteger, nullable=False),
+        sa.Column("errors", sa.BigInteger, nullable=False),
+        sa.Column("tokens", sa.BigInteger, nullable=False),
+    )
 
 
 def _jobs() -> None:
