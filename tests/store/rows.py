@@ -60,7 +60,7 @@ def fill(connection: Connection, vault: Vault) -> None:
     token = {"token_sha256": "0" * 64, "token": vault.seal("t")}
     kind = {"workspace": "größe", "model": "m", "task": "embedding", "running": True, "edition": 2**31 - 1}
     connection.execute(insert(deployment).values(id="d", **kind, **token, **seconds))
-    known = {"prefix": "OS-v0", "digest": "1" * 64, "masked": "OS-v0********6vvs", "admin": False, "scope": "{}"}
+    known = {"prefix": "OS-ab", "digest": "1" * 64, "masked": "OS-ab********6vvs", "admin": False, "scope": "{}"}
     connection.execute(insert(api_key).values(id="k", enabled=True, created_s=1.5, **known))
     for number in range(3):
         record(connection, "AK1", "CreateModel", f"m{number}", detail={"number": number})
