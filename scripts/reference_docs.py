@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
@@ -82,6 +83,8 @@ MODEL_KEYS = {
     "`x-embedway-stand-in`.",
     "keep_alive_s": "Seconds unused after which it is unloaded; the next call loads it again and waits. 0: at once. "
     "Default: the server's `keep_alive_s`.",
+    "reduction": "Folder of a [trained reduction](../guides/reduction.md), through which its vectors go. `dimensions` "
+    "may then be anything from 1 to the base's.",
     "required": "Whether `/ready` waits for it, and whether the server ends when it cannot be served.",
 }
 
@@ -274,6 +277,7 @@ MAX_INPUTS = {
     "tokenizePrompt": 1,
     "detokenize": 1,
     **dict.fromkeys(("embed", "embedAll", "embedSparse", "similarity", "tokenize", "decode"), ranking.MAX_DOCUMENTS),
+    "GetEmbeddingTuning": "`{service_id}` is `ops-embedding-dim-reduction-001`.",
     "GetPrediction": deployments.MAX_INPUTS,
     "GetTextSparseEmbedding": opensearch.MAX_INPUTS,
     "GetDocumentRank": ranking.MAX_DOCUMENTS,
@@ -561,25 +565,31 @@ def command_line_page() -> str:
     """Every command with its arguments and options."""
     shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
-    for name, command in cli.commands.items():
+    for name, command in _commands(cli):
+        if isinstance(command, click.Group):
+            parts += [f"## embedway {name}", cleandoc(command.help or "")]
+            continue
         options = [option for option in command.params if isinstance(option, click.Option)]
-        arguments = [f"[{one.human_readable_name}...]" for one in command.params if isinstance(one, click.Argument)]
+        arguments = [_argument(one) for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
         taken = [_flag(option) for option in options if option.opts[0] in shared]
         some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
-            (command.help or "").strip(),
+            cleandoc(command.help or ""),
             f"```text\nembedway {' '.join([name, '[OPTIONS]', *arguments])}\n```",
             _table(
                 ("option", "default", "meaning"),
                 [(_flag(option), _default(_own_default(option)), _help(option)) for option in own],
             ),
-            f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside them "
-            "is checked, and has no effect."
-            if some
-            else "It takes all [settings](settings.md).",
         ]
+        if not some:
+            parts.append("It takes all [settings](settings.md).")
+        elif taken:
+            parts.append(
+                f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside "
+                "them is checked, and has no effect."
+            )
     parts += [
         "## Exit statuses",
         _table(
@@ -596,6 +606,19 @@ def command_line_page() -> str:
         ),
     ]
     return _page("Command line", *parts)
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it, those of a group behind the group."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+
+
+def _argument(argument: click.Argument) -> str:
+    name = argument.human_readable_name
+    return name if argument.nargs == 1 else f"[{name.removesuffix('...')}...]"
 
 
 def routes_page() -> str:

@@ -36,6 +36,6 @@ def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
-        *(platform.texts, platform.weights_and_ranks, platform.images),
+        *(platform.texts, platform.weights_and_ranks, platform.vectors, platform.images),
     )
     return [operation for table in tables for operation in table(parts)]
