@@ -18,6 +18,7 @@ from embedway.errors import InvalidInput
 Matrix = npt.NDArray[np.float64]
 LEAST_SHARE = 1e-9
 """Of the variance: a direction with less is one in which the vectors do not differ."""
+SAME = "All vectors are the same, or point the same way: there is nothing to learn from them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def check_variety(covariance: Matrix, dimension: int) -> None:
     """Raise `InvalidInput` for vectors that are all the same, or differ in fewer directions than are asked for."""
     values, _ = directions(covariance)
     if values.sum() < LEAST_SHARE:  # vectors have length 1
-        raise InvalidInput("All vectors are the same, or point the same way: there is nothing to learn from them.")
+        raise InvalidInput(SAME)
     found = int((values > LEAST_SHARE * values.sum()).sum())
     if found < dimension:
         raise InvalidInput(

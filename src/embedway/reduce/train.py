@@ -21,6 +21,8 @@ from embedway.vectors import Floats
 
 ROWS_PER_DIMENSION = 4
 """Rows that are needed, for each number of a vector: with fewer, the map would learn the sample by heart."""
+LEAST_ROWS = 256
+"""Rows that are needed in any case: some are held out to measure with."""
 LEAST_HELD_OUT = NEIGHBOURS + 1
 
 Embed = Callable[[Sequence[str]], tuple[Floats, Sequence[tuple[int, str]]]]
@@ -113,13 +115,15 @@ def _check_dimension(job: Job, width: int) -> None:
 
 
 def _check_amount(stream: Stream, refusals: Refusals) -> None:
-    needed = ROWS_PER_DIMENSION * stream.width
+    needed = max(LEAST_ROWS, ROWS_PER_DIMENSION * stream.width)
     if stream.rows < needed:
         raise InvalidInput(
             f"There are {stream.rows} rows, and {needed} are needed: {ROWS_PER_DIMENSION} for each of the "
-            f"{stream.width} numbers of a vector. {refusals}".rstrip()
+            f"{stream.width} numbers of a vector, and at least {LEAST_ROWS}. {refusals}".rstrip()
         )
     distinct = len(stream.trained.rows) + len(stream.held_out.rows)
+    if distinct == 1:
+        raise InvalidInput(components.SAME)
     if distinct < stream.width or len(stream.held_out.rows) < LEAST_HELD_OUT:
         raise InvalidInput(
             f"Of {stream.rows} vectors only {distinct} are distinct: that is too little to learn from and to measure "
