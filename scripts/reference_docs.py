@@ -352,6 +352,10 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "sparse embedding",
         {"searchplat20240529": "test_searchplat.py::test_sparse_embedding"},
     ),
+    "GetEmbeddingTuning": (
+        "reduction of vectors",
+        {"searchplat20240529": "test_searchplat_reduction.py::test_vectors_are_made_shorter"},
+    ),
     "GetMultiModalEmbedding": (
         "multimodal",
         {"searchplat20240529": "test_searchplat_images.py::test_texts_and_images_in_one_request"},

@@ -42,6 +42,13 @@ def make(folder: Path, width: int, dimension: int, base: Base | None = FAKE) -> 
     return folder
 
 
+def make_all(folder: Path) -> None:
+    """Those that the servers of the tests have: for `fake:16`, and for vectors of 4 and 600 numbers."""
+    make(folder / "sixteen", 16, 6)
+    make(folder / "four", 4, 2, None)
+    make(folder / "wide", 600, 64, None)
+
+
 def rows(count: int, width: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """Vectors of length 1 that differ more in some directions than in others, turned by a rotation, with a mean."""
     generator = np.random.default_rng(seed)

@@ -95,5 +95,3 @@ def test_a_report_is_written_beside_nothing_else(tmp_path: Path) -> None:
         write_report(tmp_path, tmp_path / "page.html")
     with pytest.raises(SettingsError, match="cannot be written"):
         write_report(folder, tmp_path / "none" / "page.html")
-
-

@@ -144,12 +144,19 @@ def reduce() -> None:
 )
 @click.option("--whiten", is_flag=True, help="With pca: centred, every component with the same variance.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Equal seeds give equal results.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Of the nested training: with fewer it is quicker, and keeps less.",
+)
 @click.option("--progress/--no-progress", default=None, help="The progress bars; by default shown on a terminal.")
 def reduce_train(config: Path | None, **options: Any) -> None:
     """Train a reduction from a file of texts or vectors."""
     from embedway.cli.reduce import Asked, is_named, train_from
 
-    names = ("data", "field", "dimension", "name", "output", "method", "whiten", "seed", "progress")
+    names = ("data", "field", "dimension", "name", "output", "method", "whiten", "seed", "steps", "progress")
     own = {name: options.pop(name) for name in names}
     named = is_named(config, options["model"])
     settings = read_settings(config, options)

@@ -21,6 +21,7 @@ from embedway.errors import InvalidInput, ModelFailed, SettingsError
 from embedway.models.reduction import Base, Card, Method
 from embedway.observe import Metrics
 from embedway.reduce.artefact import check_target, write_artefact
+from embedway.reduce.nested import Plan
 from embedway.reduce.rows import Rows, kind_of
 from embedway.reduce.train import Job, check_job, train
 from embedway.settings import Settings
@@ -42,6 +43,7 @@ class Asked:
     method: Method
     whiten: bool
     seed: int
+    steps: int
     progress: bool | None
     named: bool
 
@@ -68,7 +70,7 @@ def train_from(settings: Settings, asked: Asked) -> str:
 
 
 def _job(asked: Asked, base: Base | None, width: int | None) -> Job:
-    job = Job(asked.name, asked.dimension, asked.method, asked.whiten, base, width, asked.seed)
+    job = Job(asked.name, asked.dimension, asked.method, asked.whiten, base, width, asked.seed, Plan(steps=asked.steps))
     check_job(job)
     return job
 

@@ -130,9 +130,7 @@ def _rows(given: Sequence[Sequence[float]], width: int) -> Floats:
                 f"This reduction takes vectors of {width} numbers, not of {len(vector)}.", f"$.input[{index}]"
             )
     exact = np.array(given, dtype=np.float64)
-    lengths = np.linalg.norm(exact, axis=1)
-    if wrong := np.flatnonzero(~np.isfinite(lengths) | (lengths == 0)).tolist():
-        raise InvalidInput(
-            "A vector must have a direction: not all numbers 0, and none too large.", f"$.input[{wrong[0]}]"
-        )
-    return np.asarray(exact / lengths[:, None], dtype=np.float32)
+    largest = np.abs(exact).max(axis=1, keepdims=True)
+    if wrong := np.flatnonzero(~np.isfinite(largest) | (largest == 0)).tolist():
+        raise InvalidInput("A vector of zeros has no direction: it cannot be reduced.", f"$.input[{wrong[0]}]")
+    return np.asarray(exact / largest, dtype=np.float32)
