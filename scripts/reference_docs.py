@@ -43,6 +43,7 @@ from embedway.http.dialects import (
     tei,
     tei_embed,
     tei_tokens,
+    tuning,
     vllm,
     vllm_tokens,
 )
@@ -257,6 +258,8 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (services.RankerBody, "query"): QUERY,
     (services.RankerBody, "docs"): "Texts, none of them empty.",
     (services.RankerBody, "options"): 'An extension: `{"raw_scores": true}` for logits in place of scores.',
+    (tuning.TuningBody, "input"): "Vectors, each of as many numbers as the reduction was trained on.",
+    (tuning.TuningBody, "parameters"): "`model_name` and `output_dimension`.",
     (multimodal.MultimodalBody, "input"): "Objects with a `text` or an `image`. " + IMAGE,
     (multimodal.MultimodalBody, "options"): NO_EFFECT,
     (multimodal.MultimodalRankerBody, "query"): "An object with a `text` or an `image`. " + IMAGE,
@@ -277,7 +280,6 @@ MAX_INPUTS = {
     "tokenizePrompt": 1,
     "detokenize": 1,
     **dict.fromkeys(("embed", "embedAll", "embedSparse", "similarity", "tokenize", "decode"), ranking.MAX_DOCUMENTS),
-    "GetEmbeddingTuning": "`{service_id}` is `ops-embedding-dim-reduction-001`.",
     "GetPrediction": deployments.MAX_INPUTS,
     "GetTextSparseEmbedding": opensearch.MAX_INPUTS,
     "GetDocumentRank": ranking.MAX_DOCUMENTS,
@@ -318,6 +320,9 @@ NOTES = {
     "GetDocumentRank": "Best first. Scores as of `/rerank`.",
     "GetMultiModalEmbedding": "An element is a text or an image, not both.",
     "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
+    "GetEmbeddingTuning": "`{service_id}` is `ops-embedding-dim-reduction-001`. `parameters` has `model_name`, a "
+    "[trained reduction](../guides/reduction.md) or a model with one, and `output_dimension`: 512 if it is left out, or "
+    "all that there is.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
@@ -540,6 +545,15 @@ def settings_page() -> str:
         "## [[deployment]]",
         "One table for each custom deployment; in the file only.",
         _table(("key", "type", "default", "meaning"), deployment_rows),
+        "## [[reduction]]",
+        "One table for each [trained reduction](../guides/reduction.md) of vectors that callers bring; in the file only.",
+        _table(
+            ("key", "type", "default", "meaning"),
+            [
+                ("`name`", "text", "", "What clients call it: `model_name`. No other reduction or model may have it."),
+                ("`path`", "text", "", "Its folder."),
+            ],
+        ),
         "## [[instance]]",
         "One table for each instance in which models can be registered; the instance `default` always exists.",
         _table(("key", "type", "default", "meaning"), [("`id`", "text", "", "What clients call it.")]),
@@ -828,8 +842,12 @@ def _operation(operation: Operation) -> list[str]:
     if operation.body_type is not None:
         own = operation.dialect.max_body_bytes
         size = f"{own // 2**20} MiB, or `--max-body-bytes` where that is less" if own else "`--max-body-bytes`"
-        most = MAX_INPUTS[operation.name]
-        parts.append(f"At most {most:,} text{'s' if most > 1 else ''} and a body of at most {size}.")
+        most = MAX_INPUTS.get(operation.name)
+        parts.append(
+            f"At most {most:,} text{'s' if most > 1 else ''} and a body of at most {size}."
+            if most
+            else f"A body of at most {size}."
+        )
         hints = get_type_hints(operation.body_type)
         rows = [
             (

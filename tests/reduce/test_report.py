@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -83,7 +84,7 @@ def test_names_of_lines_do_not_overlap() -> None:
     lines = [Line(str(number), "ours", [(8, number / 10), (16, 1.0)]) for number in range(3)]
     heights = [float(one) for one in re.findall(r'<text class="ours" x="[\d.]+" y="([\d.]+)"', plot("p", lines, "x"))]
     assert len(heights) == 3
-    assert all(later - earlier >= 16 for earlier, later in zip(heights, heights[1:], strict=False))
+    assert all(later - earlier >= 16 for earlier, later in pairwise(heights))
 
 
 def test_a_report_is_written_beside_nothing_else(tmp_path: Path) -> None:

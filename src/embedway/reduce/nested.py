@@ -3,9 +3,11 @@
 The map starts from principal components and is trained by gradient. For an anchor row x and the candidates c around it,
 the whole vectors say how near each candidate is: p = softmax(cos(x, c) / T). Cut to d numbers, the mapped vectors say
 q_d in the same way. What is made small is the sum over several d of w_d · KL(p ‖ q_d), with a temperature of its own
-for each d that is learned too. That the losses of all prefixes are summed is Matryoshka representation learning (Kusupati et
-al. 2022, arXiv:2205.13147); that a map behind a finished model is trained so, and by the similarities of neighbours, is
-the Matryoshka-Adaptor (Yoon et al. 2024, arXiv:2407.20243); neighbourhoods as distributions are from stochastic neighbour
+for each d that is learned too.
+
+That the losses of all prefixes are summed is Matryoshka representation learning (Kusupati et al. 2022,
+arXiv:2205.13147). That a map behind a finished model is trained so, and by the similarities of neighbours, is the
+Matryoshka-Adaptor (Yoon et al. 2024, arXiv:2407.20243). Neighbourhoods as distributions are from stochastic neighbour
 embedding (Hinton & Roweis 2002). The gradients are written out here, so that NumPy is enough.
 """
 

@@ -61,8 +61,8 @@ def render(card: Card) -> str:
             f"<h1>Reduction {escape(card.name)}</h1>",
             f'<p class="note">{_origin(card)}</p>',
             f"<p>At {card.dimension} of {card.width} dimensions it keeps <strong>{chosen.recall:.1%}</strong> of the "
-            f"ten nearest neighbours and saves {saved:.0%} of the storage. Principal components keep {chosen.pca:.1%}, and "
-            f"plain cutting {chosen.cut:.1%}.</p>",
+            f"ten nearest neighbours and saves {saved:.0%} of the storage. Principal components keep {chosen.pca:.1%}, "
+            f"and plain cutting {chosen.cut:.1%}.</p>",
             "<h2>Neighbours kept</h2>",
             _figure(
                 _recall_plot(card),
