@@ -321,8 +321,8 @@ NOTES = {
     "GetMultiModalEmbedding": "An element is a text or an image, not both.",
     "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
     "GetEmbeddingTuning": "`{service_id}` is `ops-embedding-dim-reduction-001`. `parameters` has `model_name`, a "
-    "[trained reduction](../guides/reduction.md) or a model with one, and `output_dimension`: 512 if it is left out, or "
-    "all that there is.",
+    "[trained reduction](../guides/reduction.md) or a model with one, and `output_dimension`: 512 if it is left out, "
+    "or all that there is.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
@@ -546,7 +546,8 @@ def settings_page() -> str:
         "One table for each custom deployment; in the file only.",
         _table(("key", "type", "default", "meaning"), deployment_rows),
         "## [[reduction]]",
-        "One table for each [trained reduction](../guides/reduction.md) of vectors that callers bring; in the file only.",
+        "One table for each [trained reduction](../guides/reduction.md) of vectors that callers bring; in the file "
+        "only.",
         _table(
             ("key", "type", "default", "meaning"),
             [

@@ -1,4 +1,4 @@
-"""The guide on shorter vectors is followed word by word: train, report, serve, ask. Only addresses and places differ."""
+"""The guide on shorter vectors is followed word by word: train, report, serve, ask. Places and addresses change."""
 
 from __future__ import annotations
 

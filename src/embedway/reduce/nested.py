@@ -56,6 +56,7 @@ class _Batch:
     rows: Floats
     anchors: Places
     targets: Floats
+    entropy: float
 
 
 def prefixes(width: int) -> list[int]:
@@ -88,7 +89,8 @@ def _draw(rows: Floats, near: Places, plan: Plan, generator: np.random.Generator
     places = np.unique(np.concatenate([anchors, near[anchors].ravel(), strangers]))
     chosen, own = rows[places], np.searchsorted(places, anchors)
     closeness = chosen[own] @ chosen.T
-    return _Batch(chosen, own, _softmax(closeness / np.float32(plan.temperature), own))
+    targets, _ = _softmax(closeness / np.float32(plan.temperature), own)
+    return _Batch(chosen, own, targets, entropy(targets))
 
 
 def _weights(
@@ -129,20 +131,21 @@ def _losses(
         losses[index], by_head, by_scale = prefix_loss(mapped[:, :length], batch.anchors, batch.targets, scales[index])
         by_mapped[:, :length] += np.float32(weights[index]) * by_head
         by_scales[index] = weights[index] * by_scale
-    return losses, by_mapped.T @ batch.rows, by_mapped.sum(axis=0), by_scales
+    return losses - batch.entropy, by_mapped.T @ batch.rows, by_mapped.sum(axis=0), by_scales
 
 
 def prefix_loss(
     heads: npt.NDArray[np.floating], anchors: Places, targets: npt.NDArray[np.floating], scale: float
 ) -> tuple[float, npt.NDArray[np.floating], float]:
-    """KL(p ‖ q) in the mean over the anchors, its gradient by `heads` `[candidates, length]`, and that by `scale`."""
+    """The cross-entropy of p and q in the mean over the anchors, KL(p ‖ q) and the entropy of p; its gradient by
+    `heads` `[candidates, length]`; and that by `scale`.
+    """
     norms = np.maximum(np.linalg.norm(heads, axis=1, keepdims=True), 1e-12)
     units = heads / norms
     sharpness = heads.dtype.type(np.exp(scale))
     cosines = units[anchors] @ units.T
-    found = _softmax(sharpness * cosines, anchors)
-    tiny = heads.dtype.type(1e-12)
-    loss = float((targets * (np.log(targets + tiny) - np.log(found + tiny))).sum() / len(anchors))
+    found, totals = _softmax(sharpness * cosines, anchors)
+    loss = float((totals.sum() - sharpness * (targets * cosines).sum()) / len(anchors))
     by_logits = (found - targets) / len(anchors)
     by_scale = float((by_logits * cosines).sum() * sharpness)
     by_cosines = by_logits * sharpness
@@ -151,8 +154,17 @@ def prefix_loss(
     return loss, (by_units - (by_units * units).sum(axis=1, keepdims=True) * units) / norms, by_scale
 
 
-def _softmax(logits: npt.NDArray[np.floating], anchors: Places) -> npt.NDArray[np.floating]:
-    """Row by row, without the anchor itself."""
+def entropy(targets: npt.NDArray[np.floating]) -> float:
+    """Of the distributions in the rows, in the mean."""
+    return float(-(targets * np.log(np.maximum(targets, 1e-30))).sum() / len(targets))
+
+
+def _softmax(
+    logits: npt.NDArray[np.floating], anchors: Places
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+    """Row by row, without the anchor itself; and the logarithms of what was divided by, `[anchors, 1]`."""
     logits[np.arange(len(anchors)), anchors] = -np.inf
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    largest = logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits - largest)
+    sums = powers.sum(axis=1, keepdims=True)
+    return powers / sums, largest + np.log(sums)

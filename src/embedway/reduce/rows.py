@@ -102,7 +102,7 @@ class Rows:
         try:
             file = ParquetFile(self._path)
         except ArrowInvalid as error:
-            raise SettingsError(f"{self._path} is no Parquet file: {error}.") from error
+            raise SettingsError(f"{self._path} is no Parquet file: {str(error).rstrip('.')}.") from error
         known = file.schema_arrow.names
         column = VECTORS if VECTORS in known else self._field
         if column not in known:
@@ -167,7 +167,7 @@ class Rows:
     def _text(self, row: Any) -> tuple[str | None, str]:
         text = row.get(self._field) if isinstance(row, dict) else row
         if not isinstance(text, str):
-            return None, f"no text under '{self._field}'"
+            return None, f"no text under '{self._field}' and no vector under '{VECTORS}'"
         return (text, "") if text.strip() else (None, "the text is empty")
 
     def _vector(self, value: Any) -> tuple[Floats | None, str]:
