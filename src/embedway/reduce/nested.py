@@ -38,13 +38,13 @@ class Plan:
     the loss of the longer ones is.
     """
 
-    steps: int = 1000
+    steps: int = 2000
     anchors: int = 128
     near: int = 32
     strangers: int = 1024
     temperature: float = 0.05
     rate: float = 0.02
-    evenness: float = 0.85
+    evenness: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
