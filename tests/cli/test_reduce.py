@@ -114,3 +114,14 @@ def test_a_reduced_model_embeds_files(tmp_path: Path) -> None:
         path = corpus(tmp_path, 5)
         assert run("embed", "--config", config, *more, "--input", path, "--output", tmp_path / "o.npy").status == 0
         assert np.load(tmp_path / "o.npy").shape == (5, length)
+
+
+def test_the_list_of_models_has_the_reduced_length(tmp_path: Path) -> None:
+    """Of the artefact; where it cannot be read, the reason."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[[model]]\nname = "m"\nsource = "all-MiniLM-L6-v2"\nreduction = "{tmp_path / "made"}"\n')
+    (row,) = run("models", "--config", config, "--json").rows()
+    assert "holds no trained reduction" in row["problem"]
+    make(tmp_path / "made", 384, 128)
+    (row,) = run("models", "--config", config, "--json").rows()
+    assert (row["dimensions"], row["problem"]) == (128, None)
