@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import machine, memory, report
+from bench import fairness, machine, memory, report
 from bench.loads import LOADS, SHAPES, Load
 from bench.paths import REPOSITORY, RESULTS, WORK
 from bench.prepare import prepare
@@ -97,6 +97,15 @@ def memory_only(options: argparse.Namespace) -> None:
     path = result_path("memory-quick" if options.quick else "memory")
     path.write_text(json.dumps(told, indent=1) + "\n")
     print(f"{memory.sentence(told)}\nwritten: {path.relative_to(REPOSITORY)}")
+
+
+def fairness_only(options: argparse.Namespace) -> None:
+    """One key's single queries while another key's bulk load is embedded."""
+    prepare([BY_NAME["embedway"]])
+    told = fairness.measure(options.rounds or (1 if options.quick else 3), 2_000 if options.quick else 10_000)
+    path = result_path("fairness-quick" if options.quick else "fairness")
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"{fairness.sentence(told)}\nwritten: {path.relative_to(REPOSITORY)}")
 
 
 def shapes_only(options: argparse.Namespace) -> None:
@@ -210,6 +219,7 @@ COMMANDS = {
     "prepare": prepare_only,
     "run": run,
     "memory": memory_only,
+    "fairness": fairness_only,
     "shapes": shapes_only,
     "reduction": reduction_only,
     "gpu": gpu_only,

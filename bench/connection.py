@@ -71,7 +71,8 @@ async def connect(host: str, port: int) -> Connection:
     return connection
 
 
-def post(host: str, port: int, path: str, body: bytes) -> bytes:
-    """The bytes of a POST of a JSON body."""
-    head = (f"POST {path} HTTP/1.1", f"Host: {host}:{port}", "Content-Type: application/json")
+def post(host: str, port: int, path: str, body: bytes, key: str = "") -> bytes:
+    """The bytes of a POST of a JSON body, with an API key if there is one."""
+    head = [f"POST {path} HTTP/1.1", f"Host: {host}:{port}", "Content-Type: application/json"]
+    head += [f"Authorization: Bearer {key}"] if key else []
     return "\r\n".join((*head, f"Content-Length: {len(body)}", "", "")).encode() + body

@@ -163,7 +163,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_batch_tokens: Annotated[int, Meta(description="Tokens in one batch at most.", ge=1)] = 2048
     max_batch_items: Annotated[int, Meta(description="Items in one batch at most.", ge=1)] = 128
     max_queue_tokens: Annotated[
-        int, Meta(description="Tokens accepted and not yet answered, for each model; above it: 429.", ge=1)
+        int, Meta(description="Tokens accepted and not yet answered, for each model and caller; above it: 429.", ge=1)
     ] = 262_144
     max_body_bytes: Annotated[
         int, Meta(description="Largest request body, where the API itself has no smaller limit.", ge=1024)

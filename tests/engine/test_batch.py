@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedway.engine.batch import PATIENCE_S, Budget, take, urgency
-from embedway.types import Priority
+from embedway.engine.batch import Budget, take
 
 
 @dataclass(frozen=True)
 class Piece:
     cost: int
-    urgency_s: float = 0.0
 
 
 pieces = st.lists(st.builds(Piece, cost=st.integers(1, 600)), max_size=60)
@@ -65,10 +63,3 @@ def test_every_item_is_served_in_the_end() -> None:
         queue = [piece for index, piece in enumerate(queue) if index not in gone]
         rounds += 1
     assert rounds == 14
-
-
-def test_bulk_can_be_overtaken_only_for_a_while() -> None:
-    """An interactive item that comes later than bulk's patience goes behind it."""
-    bulk = urgency(0.0, Priority.BULK)
-    assert urgency(PATIENCE_S[Priority.BULK] - 0.1, Priority.INTERACTIVE) < bulk
-    assert urgency(PATIENCE_S[Priority.BULK] + 0.1, Priority.INTERACTIVE) > bulk

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from embedway.types import Priority
-
-PATIENCE_S: Mapping[Priority, float] = {Priority.INTERACTIVE: 0.0, Priority.BULK: 2.0}
-"""For how long an item of each priority may be overtaken by one that came later."""
 WINDOW = 1024
 """How many of the most urgent items are looked at for neighbours of like length."""
 
@@ -27,14 +23,6 @@ class Queued(Protocol):
 
     @property
     def cost(self) -> int: ...
-
-    @property
-    def urgency_s(self) -> float: ...
-
-
-def urgency(arrived_s: float, priority: Priority) -> float:
-    """The point in time by which items are served; the smallest is the most urgent."""
-    return arrived_s + PATIENCE_S[priority]
 
 
 def take(waiting: Sequence[Queued], budget: Budget) -> list[int]:

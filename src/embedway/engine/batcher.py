@@ -7,9 +7,8 @@ import dataclasses
 import logging
 import math
 import time
-from bisect import insort
+from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,8 @@ import numpy as np
 from embedway.backends.base import Backend
 from embedway.engine.batch import Budget, take
 from embedway.engine.device import Device
+from embedway.engine.fair import Tag, Tags
+from embedway.engine.readers import Readers
 from embedway.engine.ticket import Ticket, Waiting
 from embedway.errors import EmbedwayError, InvalidInput, ModelFailed, Overloaded, Unavailable
 from embedway.observe import Metrics
@@ -29,6 +30,10 @@ PREPARED_TOGETHER = 64
 """Items that one thread prepares in one go: enough to make the hand-over cheap, few enough to let others in between."""
 IMAGES_TOGETHER = 4
 """The same where images are among them, which take a thousand times as long."""
+FLOWS = 4
+"""How many callers may fill their part of a queue before there is no room for anyone."""
+LONG_LINE, LIGHT = 2, 8
+"""A line is long from so many full batches on; a caller who has at most this part of it is a light one."""
 CHARACTERS_PER_TOKEN = 3
 """For the reservation before the tokens are counted; low, so that a reservation is rather too large."""
 
@@ -37,7 +42,9 @@ Outcome = Outputs | EmbedwayError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one model's queue may hold: `queue_tokens` accepted and not yet answered, `budget` in one batch."""
+    """What one model's queue may hold: `queue_tokens` accepted and not yet answered for each caller, `FLOWS` times as
+    many for all, and `budget` in one batch.
+    """
 
     queue_tokens: int
     budget: Budget
@@ -56,7 +63,7 @@ class Batcher:
     """Takes calls on the event loop, runs them on the device's thread."""
 
     def __init__(
-        self, name: str, backend: Backend, device: Device, readers: Executor, limits: Limits, metrics: Metrics
+        self, name: str, backend: Backend, device: Device, readers: Readers, limits: Limits, metrics: Metrics
     ) -> None:
         self.name = name
         self.limits = limits
@@ -71,6 +78,8 @@ class Batcher:
         self._queue: list[Waiting] = []  # most urgent first; guarded by the device's lock
         self._running: Sequence[Waiting] = ()
         self._tokens_per_s = 1000.0
+        self._tags = Tags()  # guarded by the device's lock, like the queue
+        self._flow_tokens: Counter[str] = Counter()
 
     @property
     def queued_items(self) -> int:
@@ -79,14 +88,14 @@ class Batcher:
     async def submit(self, call: EmbedCall) -> Answer:
         """Prepare, queue and compute a call's items. Raises `Overloaded` before any of it, `InvalidInput`,
         `ModelFailed`, `Unavailable`."""
-        reserved = estimate_tokens(call.items, self._backend.facts)
-        self._admit(reserved, len(call.items))
+        reserved, flow = estimate_tokens(call.items, self._backend.facts), call.caller.flow
+        self._admit(flow, reserved, len(call.items))
         ticket = Ticket(len(call.items), call.compare_with)
         try:
             started_s = time.monotonic()
-            features = await self._prepare(call.items)
+            features = await self._prepare(call.items, flow)
             actual = sum(one.cost for one in features)
-            self.queued_tokens += actual - reserved
+            self._reserve(flow, actual - reserved)
             reserved = actual
             arrived_s = time.monotonic()
             self._enqueue(call, ticket, features, arrived_s)
@@ -94,7 +103,7 @@ class Batcher:
             return Answer(outputs, features, Timings(arrived_s - started_s, ticket.queue_s, ticket.run_s))
         finally:
             ticket.left = True
-            self.queued_tokens -= reserved
+            self._reserve(flow, -reserved)
             self.pending_items -= len(call.items)
 
     # On the device's thread -------------------------------------------------------------------------------------------
@@ -116,11 +125,26 @@ class Batcher:
     def _take(self) -> Sequence[Waiting]:
         with self._device.lock:
             queue = [waiting for waiting in self._queue if not waiting.ticket.left]
-            chosen = take(queue, self.limits.budget)
+            chosen = take(queue, self._budget(queue))
             batch = [queue[index] for index in chosen]
             taken = set(chosen)
             self._queue = [waiting for index, waiting in enumerate(queue) if index not in taken]
+            if batch:
+                self._tags.serve(batch[0].tag)
+            if not self._queue:
+                self._tags.rest()
             return batch
+
+    def _budget(self, queue: Sequence[Waiting]) -> Budget:
+        """What the next batch may hold: half where a caller with little to ask comes before another's long line, so
+        that the answer does not wait for a full batch more.
+        """
+        whole = self.limits.budget
+        if not queue or self.queued_tokens < LONG_LINE * whole.tokens:
+            return whole
+        next_flows = {waiting.flow for waiting in queue[:LIGHT]}
+        light = any(self._flow_tokens[flow] * LIGHT <= self.queued_tokens for flow in next_flows)
+        return Budget(max(1, whole.tokens // 2), whole.items) if light else whole
 
     def _run(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One outcome for each item. A batch that fails is halved until only the guilty item is left."""
@@ -166,24 +190,33 @@ class Batcher:
         for waiting in doomed:
             waiting.ticket.fail(error)
 
-    def _admit(self, tokens: int, items: int) -> None:
-        """Refuse before any work what the queue has no room for; an idle model takes a call of any size."""
+    def _reserve(self, flow: str, tokens: int) -> None:
+        self.queued_tokens += tokens
+        self._flow_tokens[flow] += tokens
+        if not self._flow_tokens[flow]:
+            del self._flow_tokens[flow]
+
+    def _admit(self, flow: str, tokens: int, items: int) -> None:
+        """Refuse before any work what the queue has no room for: the caller's part of it, or all of it.
+
+        Who waits for nothing yet may ask for more than a part, and an idle model takes a call of any size.
+        """
         if not self._device.alive:
             raise Unavailable(f"The model '{self.name}' is being restarted: try again.")
-        if self.queued_tokens and self.queued_tokens + tokens > self.limits.queue_tokens:
+        limit, own = self.limits.queue_tokens, self._flow_tokens[flow]
+        if (own and own + tokens > limit) or (self.queued_tokens and self.queued_tokens + tokens > FLOWS * limit):
             wait_s = min(60, max(1, math.ceil(self.queued_tokens / self._tokens_per_s)))
             raise Overloaded(f"Too much is waiting for the model '{self.name}': try again in {wait_s} s.", wait_s)
-        self.queued_tokens += tokens
+        self._reserve(flow, tokens)
         self.pending_items += items
 
-    async def _prepare(self, items: Sequence[Item]) -> Sequence[Features]:
+    async def _prepare(self, items: Sequence[Item], flow: str) -> Sequence[Features]:
         together = IMAGES_TOGETHER if any(isinstance(item, Image) for item in items) else PREPARED_TOGETHER
         if len(items) <= together:
-            return await self._loop.run_in_executor(self._readers, self._prepare_some, items, 0)
-        starts = range(0, len(items), together)
+            return await self._readers.do(flow, self._prepare_some, items, 0)
         parts = [
-            self._loop.run_in_executor(self._readers, self._prepare_some, items[start : start + together], start)
-            for start in starts
+            self._readers.do(flow, self._prepare_some, items[start : start + together], start)
+            for start in range(0, len(items), together)
         ]
         return [features for part in await asyncio.gather(*parts) for features in part]
 
@@ -206,16 +239,12 @@ class Batcher:
         return features
 
     def _enqueue(self, call: EmbedCall, ticket: Ticket, features: Sequence[Features], arrived_s: float) -> None:
-        waiting = [
-            Waiting(ticket, index, one, arrived_s, call.caller.flow, call.priority)
-            for index, one in enumerate(features)
-        ]
+        flow, priority = call.caller.flow, call.priority
         with self._device.lock:
-            if self._queue and self._queue[-1].urgency_s > waiting[0].urgency_s:
-                for one in waiting:
-                    insort(self._queue, one, key=_urgency)
-            else:
-                self._queue.extend(waiting)
+            for index, one in enumerate(features):
+                tag = self._tags.stamp(flow, priority, one.cost)
+                self._queue.append(Waiting(ticket, index, one, arrived_s, flow, tag))
+            self._queue.sort(key=_tag)  # two sorted runs are merged; equal tags keep their order
             self._device.lock.notify()
 
 
@@ -229,8 +258,8 @@ def estimate_tokens(items: Sequence[Item], facts: Facts) -> int:
     )
 
 
-def _urgency(waiting: Waiting) -> float:
-    return waiting.urgency_s
+def _tag(waiting: Waiting) -> Tag:
+    return waiting.tag
 
 
 def _compared(outcome: Outcome, query: Floats | None) -> Outcome:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -20,6 +19,7 @@ from embedway.engine.entry import Entry
 from embedway.engine.life import Life
 from embedway.engine.memory import Memory
 from embedway.engine.opening import Opening
+from embedway.engine.readers import Readers
 from embedway.engine.shelf import Shelf
 from embedway.engine.warm import warm
 from embedway.errors import DeadlineExceeded, EmbedwayError, InvalidInput
@@ -91,7 +91,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """`queue_tokens`: accepted and not yet answered, for each model. Times in seconds."""
+    """`queue_tokens`: accepted and not yet answered, for each model and caller. Times in seconds."""
 
     batch: Budget
     queue_tokens: int
@@ -119,7 +119,7 @@ class LocalEngine:
         self._metrics = metrics
         self._opener = opener
         self._shelf = Shelf(specs)
-        self._readers = ThreadPoolExecutor(limits.threads or available_cpus(), thread_name_prefix="prepare")
+        self._readers = Readers(limits.threads or available_cpus())
         queue = Limits(limits.queue_tokens, limits.batch)
         self._opening = Opening(self._open_warm, queue, self._readers, limits.hang_s, on_hang, metrics)
         memory = Memory(limits.memory_bytes, on_change=metrics.memory_reserved.set)
@@ -134,7 +134,7 @@ class LocalEngine:
         while self._opening.pending_items and time.monotonic() < deadline_s and self._opening.alive:  # noqa: ASYNC110 -- once, at the end
             await asyncio.sleep(0.01)
         await self._opening.stop()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
 
     async def load(self, spec: ModelSpec, drain: bool = False) -> None:
         await self._life.load(spec, drain)
@@ -198,7 +198,7 @@ class LocalEngine:
         entry = self._shelf.find(model, caller.namespace)
         loaded = await self._life.claim(entry, 0)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, work, loaded.backend.vocabulary)
+            return await self._readers.do(caller.flow, work, loaded.backend.vocabulary)
         finally:
             self._life.leave(entry, loaded)
 

@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from embedway.engine.batcher import Batcher, Limits
 from embedway.engine.device import STOP_S, Device
 from embedway.engine.entry import Loaded
 from embedway.engine.memory import Reservation
+from embedway.engine.readers import Readers
 from embedway.observe import Metrics
 from embedway.types import ModelSpec
 
@@ -33,7 +33,7 @@ class Opening:
         self,
         open_warm: Callable[[ModelSpec], Backend],
         limits: Limits,
-        readers: Executor,
+        readers: Readers,
         hang_s: float,
         on_hang: Callable[[], None],
         metrics: Metrics,

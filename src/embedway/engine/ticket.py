@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedway.engine.batch import urgency
+from embedway.engine.fair import Tag
 from embedway.errors import EmbedwayError
-from embedway.types import Features, Outputs, Priority
+from embedway.types import Features, Outputs
 from embedway.vectors import Floats
 
 
@@ -48,19 +48,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
-    """One prepared item in the queue."""
+    """One prepared item in the queue; the smallest `tag` goes first (`engine.fair`)."""
 
     ticket: Ticket
     index: int
     features: Features
     arrived_s: float
     flow: str
-    priority: Priority
+    tag: Tag
 
     @property
     def cost(self) -> int:
         return self.features.cost
-
-    @property
-    def urgency_s(self) -> float:
-        return urgency(self.arrived_s, self.priority)

@@ -18,7 +18,7 @@ Ranker = Literal["cross-encoder", "late-interaction", "embedder-late-interaction
 
 
 class Priority(enum.IntEnum):
-    """Who goes first when both wait. `engine.batch.PATIENCE_S` says for how long bulk can be overtaken."""
+    """Who goes first when both wait; `engine.fair.PRICE` says what share bulk keeps."""
 
     INTERACTIVE = 0
     BULK = 1
