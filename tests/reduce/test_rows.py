@@ -122,6 +122,13 @@ def test_another_array_is_refused_as_a_whole(tmp_path: Path, array: np.ndarray, 
         list(Rows(tmp_path / "rows.npy"))
 
 
+def test_an_empty_file_is_no_array(tmp_path: Path) -> None:
+    """As a copy that was cut off leaves it."""
+    (tmp_path / "rows.npy").write_bytes(b"")
+    with pytest.raises(SettingsError, match="no array that can be read"):
+        list(Rows(tmp_path / "rows.npy"))
+
+
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     """An array of objects could run code."""
     np.save(tmp_path / "rows.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
@@ -143,3 +150,15 @@ def test_other_files_are_refused(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "rows.csv").write_text("a,b")
     with pytest.raises(SettingsError, match=said):
         Rows(tmp_path / name)
+
+
+def test_the_digest_is_of_the_rows_and_not_of_the_file(tmp_path: Path) -> None:
+    """The same vectors have it in both kinds of files; another order, or another text, has another."""
+    np.save(tmp_path / "rows.npy", np.array(GOOD))
+    np.save(tmp_path / "turned.npy", np.array(GOOD[::-1]))
+    path = write(tmp_path, *({"embedding": one} for one in GOOD), "{")
+    array, lines, turned = (Rows(one) for one in (tmp_path / "rows.npy", path, tmp_path / "turned.npy"))
+    for rows in (array, lines, turned):
+        list(rows)
+    assert lines.digest == array.digest
+    assert lines.digest != turned.digest

@@ -39,7 +39,7 @@ class Base(msgspec.Struct, frozen=True):
 
 
 class Data(msgspec.Struct, frozen=True):
-    """What it was trained on. `digest` is of the rows in their order, whatever file they came in."""
+    """What it was trained on. `digest` is of the texts or vectors in their order, whatever file they came in."""
 
     digest: str
     rows: int

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from embedway.vectors import Floats, unit_rows
 
 Places = npt.NDArray[np.int64]
-TOGETHER = 512
+TOGETHER = 256
 """Rows that are compared with all others at a time."""
 
 

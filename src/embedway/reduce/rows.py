@@ -6,6 +6,7 @@ reason. Nothing is passed over in silence.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -71,13 +72,27 @@ class Rows:
         self._field = field
         self._width: int | None = None
         self._kind: str | None = None
+        self._digest = hashlib.sha256()
 
     def __iter__(self) -> Iterator[Block]:
         """Raises `SettingsError` where the file as a whole cannot be read."""
         try:
-            yield from _READERS[self._path.suffix](self)
+            for block in _READERS[self._path.suffix](self):
+                self._note(block)
+                yield block
         except OSError as error:
             raise SettingsError(f"{self._path} cannot be read: {error.strerror or error}.") from error
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the good rows that were read, in their order: of the texts, or of the vectors in float32."""
+        return self._digest.hexdigest()
+
+    def _note(self, block: Block) -> None:
+        for text in block.texts or ():
+            self._digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        if block.vectors is not None:
+            self._digest.update(np.ascontiguousarray(block.vectors, dtype="<f4").tobytes())
 
     # The kinds of files -----------------------------------------------------------------------------------------------
 
@@ -100,9 +115,12 @@ class Rows:
         except ImportError as error:
             raise SettingsError(f"Reading {self._path} needs pyarrow: install embedway[parquet].") from error
         try:
-            file = ParquetFile(self._path)
+            with ParquetFile(self._path) as file:
+                yield from self._read_column(file)
         except ArrowInvalid as error:
             raise SettingsError(f"{self._path} is no Parquet file: {str(error).rstrip('.')}.") from error
+
+    def _read_column(self, file: Any) -> Iterator[Block]:
         known = file.schema_arrow.names
         column = VECTORS if VECTORS in known else self._field
         if column not in known:
@@ -118,7 +136,7 @@ class Rows:
     def _read_array(self) -> Iterator[Block]:
         try:
             array = np.load(self._path, mmap_mode="r")
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             raise SettingsError(f"{self._path} is no array that can be read: {error}.") from error
         if array.ndim != 2 or array.dtype.kind not in "fiu":
             raise SettingsError(

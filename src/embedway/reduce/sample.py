@@ -54,18 +54,11 @@ class Stream:
         self._moments = np.zeros((width, width))
         self._count = 0
         self._seed = seed.to_bytes(8, "little")
-        self._digest = hashlib.sha256()
-
-    @property
-    def digest(self) -> str:
-        """Of all rows in their order."""
-        return self._digest.hexdigest()
 
     def add(self, vectors: Floats) -> None:
         """`[rows, width]`, finite and not 0."""
         rows = unit_rows(vectors / np.abs(vectors).max(axis=1, keepdims=True))  # squares of 1e30 are no float32
         self.rows += len(rows)
-        self._digest.update(rows.tobytes())
         keys = self._keys(rows)
         held_out = keys % np.uint64(HELD_OUT) == 0
         self.held_out.add(keys[held_out], rows[held_out])

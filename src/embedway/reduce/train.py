@@ -74,7 +74,7 @@ def train(rows: Rows, job: Job, embed: Embed | None, told: Told) -> tuple[Card, 
     components.check_variety(stream.covariance, job.dimension)
     start = components.about_zero(stream.moments)
     learned = _learn(stream, job, start, told.steps)
-    return _card(stream, rows.refusals, job, start, learned), learned
+    return _card(stream, rows, job, start, learned), learned
 
 
 def _read(rows: Rows, job: Job, embed: Embed | None, told: Told) -> Stream:
@@ -137,7 +137,7 @@ def _learn(stream: Stream, job: Job, start: Map, progress: Progress) -> Map:
     return components.about_mean(stream.covariance, stream.mean, whiten=True) if job.whiten else start
 
 
-def _card(stream: Stream, refusals: Refusals, job: Job, start: Map, learned: Map) -> Card:
+def _card(stream: Stream, rows: Rows, job: Job, start: Map, learned: Map) -> Card:
     shares = components.explained(stream.covariance)
     return Card(
         format=FORMAT,
@@ -148,9 +148,9 @@ def _card(stream: Stream, refusals: Refusals, job: Job, start: Map, learned: Map
         dimension=job.dimension,
         base=job.base,
         data=Data(
-            digest=stream.digest,
+            digest=rows.digest,
             rows=stream.rows,
-            refused=refusals.count,
+            refused=rows.refusals.count,
             trained=len(stream.trained.rows),
             held_out=len(stream.held_out.rows),
         ),
