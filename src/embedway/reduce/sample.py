@@ -27,18 +27,37 @@ class Sample:
     """The `most` distinct rows with the least keys, in the order of their keys."""
 
     def __init__(self, width: int, most: int) -> None:
-        self.keys: Keys = np.empty(0, dtype=np.uint64)
-        self.rows: Floats = np.empty((0, width), dtype=np.float32)
+        self._keys: Keys = np.empty(0, dtype=np.uint64)
+        self._rows: Floats = np.empty((0, width), dtype=np.float32)
+        self._waiting: list[tuple[Keys, Floats]] = []
         self._most = most
 
+    @property
+    def keys(self) -> Keys:
+        self._settle()
+        return self._keys
+
+    @property
+    def rows(self) -> Floats:
+        self._settle()
+        return self._rows
+
     def add(self, keys: Keys, rows: Floats) -> None:
-        if len(self.keys) == self._most:
-            near = keys < self.keys[-1]
+        if len(self._keys) == self._most:
+            near = keys < self._keys[-1]
             keys, rows = keys[near], rows[near]
         if len(keys):
-            self.keys, places = np.unique(np.concatenate([self.keys, keys]), return_index=True)
-            self.keys, places = self.keys[: self._most], places[: self._most]
-            self.rows = np.concatenate([self.rows, rows])[places]
+            self._waiting.append((keys, rows))
+        if sum(len(keys) for keys, _ in self._waiting) > self._most // 8:  # not for each piece: all rows are moved
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._waiting:
+            rows = np.concatenate([self._rows, *(rows for _, rows in self._waiting)])
+            keys = np.concatenate([self._keys, *(keys for keys, _ in self._waiting)])
+            self._waiting.clear()
+            self._keys, places = np.unique(keys, return_index=True)
+            self._keys, self._rows = self._keys[: self._most], rows[places[: self._most]]
 
 
 class Stream:
