@@ -193,7 +193,7 @@ def _check_access_keys(keys: Sequence[AccessKey]) -> None:
 def _models(settings: Settings) -> tuple[ModelSpec, ...]:
     """The models to serve: those configured, else the bundled one; general settings fill what a model leaves open."""
     models = settings.model
-    if not models or (settings.stand_in and not any(spec.source == BUNDLED for spec in models)):
+    if not models or (settings.stand_in and not any(spec.source == BUNDLED and not spec.reduction for spec in models)):
         models = (*models, ModelSpec(BUNDLED, BUNDLED))
     return tuple(_fill(spec, settings) for spec in models)
 
