@@ -234,8 +234,10 @@ def _check_names(settings: Settings) -> None:
         if not _KEY_ID.fullmatch(instance.id):
             raise SettingsError(f"The instance id '{instance.id}' holds other characters than A-Z a-z 0-9 . _ -")
     reductions = [reduction.name for reduction in settings.reduction]
-    if twice := next((name for name in reductions if not name or reductions.count(name) > 1 or name in names), None):
-        raise SettingsError(f"The reduction '{twice}' has an empty name, or one that another reduction or a model has.")
+    if wrong := [name for name in reductions if not name or reductions.count(name) > 1 or name in names]:
+        raise SettingsError(
+            f"The reduction '{wrong[0]}' has an empty name, or one that another reduction or a model has."
+        )
     ids: set[str] = set()
     for deployment in settings.deployment:
         if deployment.id in ids or not re.fullmatch(r"[A-Za-z0-9._-]+", deployment.id):
