@@ -73,6 +73,15 @@ def test_equal_seeds_give_equal_maps() -> None:
     assert not np.array_equal(first.components, other.components)
 
 
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_short_vectors_can_be_reduced_too(width: int) -> None:
+    """However few lengths there are."""
+    found = rows(200, width)
+    start = about_zero(found.T.astype(np.float64) @ found / len(found))
+    learned = train_nested(found, start, 0, Plan(steps=3, anchors=8, near=4, strangers=8), lambda *at: None)
+    assert np.isfinite(learned.components).all()
+
+
 @given(st.integers(2, 4000))
 def test_the_lengths_that_are_trained_rise_to_the_whole(width: int) -> None:
     """None is longer, the last is all, and none comes twice."""
