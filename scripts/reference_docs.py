@@ -26,14 +26,24 @@ from embedway import configuration, errors
 from embedway.cli.main import SETUP_FAILED, cli
 from embedway.cli.serve import HUNG
 from embedway.configuration import FILE_ONLY, NO_FLAGS
-from embedway.errors import EmbedwayError, InvalidInput, MethodNotAllowed, ModelNotFound, Overloaded, SetupError
+from embedway.errors import (
+    EmbedwayError,
+    InvalidInput,
+    MethodNotAllowed,
+    ModelNotFound,
+    Overloaded,
+    SetupError,
+    SignatureRefused,
+)
 from embedway.http.access import Access
 from embedway.http.dialects import (
+    analyze,
     cohere,
     deployments,
     embed,
     embeddings,
     infinity,
+    instances,
     jina,
     multimodal,
     openai,
@@ -49,7 +59,7 @@ from embedway.http.dialects import (
 )
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
-from embedway.http.operations.parts import COHERE, OPENAI, OPENSEARCH, TEI_INPUTS
+from embedway.http.operations.parts import COHERE, INSTANCES, OPENAI, OPENSEARCH, TEI_INPUTS, make_parts
 from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
 from embedway.http.routes import operations
@@ -267,6 +277,22 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (multimodal.MultimodalRankerBody, "options"): NO_EFFECT,
     (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
     (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (
+        analyze.AnalyzeBody,
+        "document",
+    ): "`url`, or `content` in base64, of one image: PNG, JPEG, WebP, GIF or BMP. A URL "
+    "is fetched where `--image-url-host` allows its host. `file_name` and `file_type` have no effect: what a file is, "
+    "is seen from its bytes.",
+    (instances.CreateModelBody, "name"): "What clients call it: up to 128 characters, `/` among them. No name or alias "
+    "of the configuration.",
+    (instances.CreateModelBody, "content"): "The definition: see [the registry](../guides/registry.md).",
+    (instances.ModifyModelBody, "content"): "Keys of the definition that replace the stored ones. Masked secrets mean "
+    "the stored ones while scheme, host and port of the URL stay.",
+    (
+        instances.ModifyModelBody,
+        "status",
+    ): "`forbidden`: nobody is answered. `ok`: what was forbidden is allowed again.",
+    (instances.DebugModelBody, "input"): "What the variable `input` of the template becomes.",
     (deployments.PredictBody, "dimension"): "Shorter vectors, for models trained for it. Other models ignore a valid "
     "one and say so in `x-embedway-ignored`. Above the native length it is refused.",
 }
@@ -288,6 +314,16 @@ MAX_INPUTS = {
 }
 
 NOTES = {
+    "CreateModel": "The model is probed; a probe that fails is its status, not an error. See "
+    "[the registry](../guides/registry.md).",
+    "ListModels": "The oldest first. Times are UTC.",
+    "DebugModel": "In whatever status the model is. Texts are cut at 64 KiB, secrets masked.",
+    "GetUsage": "The sums of what [usage](../guides/usage.md) counts. Needs an admin key, or the action "
+    "`searchplat:GetUsage`.",
+    "GetModel": "`/` in a model's name is sent as `%2F`. Times are UTC. `dimension` is beside `content`, where it is "
+    "written, and `statusReason` says why the status is `error`.",
+    "ModifyModel": "The model is probed again.",
+    "DeleteModel": "What it has accepted is answered.",
     "createEmbedding": "`model` in the reply is the name that was asked for. `sparse_embedding` and `token_embeddings` "
     "are there where `outputs` names them.",
     "embedV2": "One of `texts`, `images` and `inputs` is needed. `meta.billed_units` are the tokens that were read; "
@@ -323,6 +359,10 @@ NOTES = {
     "GetEmbeddingTuning": "`{service_id}` is `ops-embedding-dim-reduction-001`. `parameters` has `model_name`, a "
     "[trained reduction](../guides/reduction.md) or a model with one, and `output_dimension`: 512 if it is left out, "
     "or all that there is.",
+    "CreateImageAnalyzeTask": "The task is in the database before its id is answered, so it outlives the server. It is "
+    "tried three times. 429 where 100 tasks of the workspace, or 1,000 of all, are not done.",
+    "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another "
+    "workspace is 404, and so is one that ended more than seven days ago.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`. Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
 }
@@ -369,6 +409,13 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "multimodal",
         {"searchplat20240529": "test_searchplat_images.py::test_ranking_by_an_image"},
     ),
+    **dict.fromkeys(
+        ("CreateImageAnalyzeTask", "GetImageAnalyzeTaskStatus"),
+        (
+            "image analysis",
+            {"searchplat20240529": "test_searchplat_analyze.py::test_a_task_from_its_creation_to_its_result"},
+        ),
+    ),
     "rerank": (
         "rerank",
         {"cohere": "test_ranking.py::test_cohere", "LiteLLM": "test_frameworks.py::test_litellm_ranks"},
@@ -390,6 +437,18 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "retrieveModel": ("models", {"openai": "test_openai.py::test_models"}),
     "info": ("models", {}),
+    "GetUsage": ("usage", {}),
+    **{
+        name: ("registered models", {"searchengine20211025": f"test_searchengine.py::{test}"})
+        for name, test in {
+            "CreateModel": "test_create",
+            "ListModels": "test_list",
+            "DebugModel": "test_debug",
+            "GetModel": "test_get",
+            "ModifyModel": "test_modify",
+            "DeleteModel": "test_delete",
+        }.items()
+    },
 }
 """Each operation's task, and the vendors' clients that are run against it, with the tests of `tests/sdk` that do so."""
 
@@ -408,6 +467,11 @@ DIALECTS = {
     "infinity": ("Infinity", "What it does not share with OpenAI. In its errors `code` is the status."),
     "tei": ("text-embeddings-inference", "Errors have its statuses: wrong input is 422, none at all 400."),
     "opensearch": ("AI Search Open Platform", "Every reply carries `x-acs-request-id`."),
+    "instances": (
+        "OpenSearch Vector Search Edition",
+        "Its model registry: [guide](../guides/registry.md). Always asks for a signature or an admin key. Errors are "
+        "`requestId`, `code` and `message`; every reply carries `x-acs-request-id`.",
+    ),
 }
 
 OPERATIONAL = {
@@ -424,8 +488,29 @@ OPERATIONAL = {
     "/docs/assets": ("The page's script and style", "never"),
 }
 
+REFUSED = {
+    "IncompleteSignature": "`Authorization` or a header that it needs is missing, given twice or malformed; or "
+    "`SignedHeaders` does not cover `host`, `x-acs-date`, `x-acs-signature-nonce` and `x-acs-content-sha256`.",
+    "InvalidTimeStamp.Format": "`x-acs-date` is no time such as `2026-11-21T00:04:03Z`.",
+    "InvalidTimeStamp.Expired": "`x-acs-date` is more than 15 minutes from the server's time, either way.",
+    "InvalidAccessKeyId.NotFound": "There is no access key of this id.",
+    "InvalidAccessKeyId.Inactive": "The access key has expired or was revoked.",
+    "SignatureDoesNotMatch": "The signature, or the hash of the body, is not right.",
+    "SignatureNonceUsed": "A request with this nonce was believed before, by this server or another on its database.",
+    "InvalidSecurityToken.NotSupported": "The request is signed with temporary credentials (STS).",
+}
+
 REQUEST_HEADERS = {
-    "authorization": "`Bearer <key>`: the API key, where the server has keys.",
+    "authorization": "`Bearer <key>`: the API key, where the server has keys; or a signature, `ACS3-HMAC-SHA256 …` or "
+    "`ACS4-HMAC-SHA256 …`.",
+    "x-acs-bearer-token": "The key, without `authorization` and with `x-acs-signature-type: BEARERTOKEN`: what the "
+    "vendor's client of the control plane sends.",
+    "x-acs-signature-type": "`BEARERTOKEN`, beside `x-acs-bearer-token`.",
+    "x-acs-security-token": "Of temporary credentials (STS), which are refused.",
+    "x-acs-accesskey-id": "The same.",
+    "x-acs-date": "When a signed request was signed, such as `2026-11-21T00:04:03Z`.",
+    "x-acs-signature-nonce": "What makes a signed request one of its kind: 1 to 128 visible ASCII characters.",
+    "x-acs-content-sha256": "The SHA-256 of a signed request's body, in hex.",
     "token": "A custom deployment's own token.",
     "content-type": "`application/json` or another JSON type. Left out, the body is taken for JSON.",
     "x-request-id": "An id of the caller's, up to 128 visible ASCII characters; the reply repeats it.",
@@ -435,7 +520,14 @@ REQUEST_HEADERS = {
 
 REPLY_HEADERS = {
     "x-request-id": ("every reply of an operation", "The request's id."),
-    "x-acs-request-id": ("AI Search Open Platform", "The same id, where the vendor's SDK looks for it."),
+    "x-acs-retry-after": (
+        "429 of the model registry",
+        "The same as `retry-after`, where the vendor's SDK looks for it.",
+    ),
+    "x-acs-request-id": (
+        "AI Search Open Platform, OpenSearch Vector Search Edition",
+        "The same id, where the vendor's SDK looks for it.",
+    ),
     "x-total-time": ("every reply of an operation", "Milliseconds from the request's head to the reply."),
     "x-compute-type": ("embeddings", "`cpu`."),
     "x-compute-time": ("embeddings", "Milliseconds in tokenization, queue and inference together."),
@@ -464,7 +556,11 @@ REPLY_HEADERS = {
 WHEN = {
     "EmbedwayError": "A fault of the server's own; the log has the stack.",
     "InvalidInput": "The body is not JSON, or a field is missing or wrong. Where it is one field, its path is named.",
+    "SecretRequired": "A masked secret came back that stands for no stored one, or the URL's origin changed.",
     "Unauthenticated": "No API key, a wrong one, or a wrong deployment token.",
+    "SignatureRefused": "A signed request is not believed; the [codes](#signed-requests) say why.",
+    "NoPermission": "The access key's permissions do not cover the action on the resource, or an API key is shown "
+    "where an admin key is needed.",
     "Forbidden": "A server without keys was called with a `Host` that is not loopback or from a foreign web page.",
     "ModelNotFound": "No model, alias, service id or deployment has this name.",
     "InstanceNotFound": "No instance of this id was declared.",
@@ -491,6 +587,8 @@ LABELS = {
     "reason": "Embedway's own code of the error, first column in [errors](errors.md).",
     "cause": "`idle`: the keep-alive passed; `memory`: another model needed it; `swap`: a new copy took over; `asked`: "
     "it was taken out of the configuration.",
+    "kind": "Kind of the job: `image-analyze`.",
+    "outcome": "`success`, `failed`, `retried`; `returned`: the server stopped; `lost`: cancelled, or taken over.",
     "backend": "`openvino`, or `fake`; `none` while the model is not open.",
     "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
     "device": "`cpu`.",
@@ -585,13 +683,15 @@ def command_line_page() -> str:
     shared = {f"--{name.replace('_', '-')}" for name in Settings.__struct_fields__}
     parts = ["`embedway COMMAND --help` says the same on the terminal. `embedway --version` prints the version."]
     for name, command in _commands(cli):
-        if isinstance(command, click.Group):
+        if isinstance(command, click.Group) and not command.invoke_without_command:
             parts += [f"## embedway {name}", cleandoc(command.help or "")]
             continue
         options = [option for option in command.params if isinstance(option, click.Option)]
         arguments = [_argument(one) for one in command.params if isinstance(one, click.Argument)]
         own = [option for option in options if option.opts[0] not in shared]
+        names = {option.opts[0] for option in options}
         taken = [_flag(option) for option in options if option.opts[0] in shared]
+        beside = ", and `master_key` from the file or the variable" if "--database-url" in names else ""
         some = len(taken) < len(Settings.__struct_fields__) - len(NO_FLAGS)
         parts += [
             f"## embedway {name}",
@@ -606,8 +706,8 @@ def command_line_page() -> str:
             parts.append("It takes all [settings](settings.md).")
         elif taken:
             parts.append(
-                f"Of the [settings](settings.md) it takes {', '.join(taken)}; what the file or a variable sets beside "
-                "them is checked, and has no effect."
+                f"Of the [settings](settings.md) it takes {', '.join(taken)}{beside}; what the file or a variable sets "
+                "beside them is checked, and has no effect."
             )
     parts += [
         "## Exit statuses",
@@ -654,7 +754,8 @@ def routes_page() -> str:
             title, words = DIALECTS[dialect]
             parts += [f"## {title}", words]
         parts += _operation(operation)
-    ops = Ops(cast(Any, None), Metrics(), Access(Settings()), {}, "", protected=False)
+    metrics = Metrics()
+    ops = Ops(cast(Any, None), metrics, Access(Settings(), metrics), {}, "", protected=False)
     paths = [route.path for route in ops.routes() if isinstance(route, Route | Mount)]
     parts += [
         "## Operations",
@@ -712,6 +813,7 @@ def errors_page() -> str:
         platform = OPENSEARCH.word(error, _exchange())
         code = msgspec.json.decode(platform.body)["code"]
         inference = TEI_INPUTS.word(error, _exchange())
+        control = INSTANCES.word(error, _exchange())
         rows.append(
             (
                 f"`{kind.code}`",
@@ -720,18 +822,21 @@ def errors_page() -> str:
                 f"{COHERE.word(error, _exchange()).status}",
                 f"{inference.status} `{msgspec.json.decode(inference.body)['error_type']}`",
                 f"{platform.status} `{code}`",
+                f"{control.status} `{msgspec.json.decode(control.body)['code']}`",
             )
         )
     return _page(
         "Errors",
         "Every reply that is not 200 is a JSON object in the words of the API that the path belongs to: paths under "
-        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, those under `/v2` Cohere's, "
-        "`/predict` text-embeddings-inference's, `/classify` Infinity's, all others OpenAI's. Where several "
+        "`/v3/openapi` and `/compatible-mode` are the AI Search Open Platform's, those under `/openapi` OpenSearch "
+        "Vector Search Edition's, those under `/v2` Cohere's, `/predict` "
+        "text-embeddings-inference's, `/classify` Infinity's, all others OpenAI's. Where several "
         "APIs share a path, a body that is JSON chooses.",
         "```json\n"
         '{"error": {"message": "…", "type": "invalid_request_error", "param": "input[1]", "code": "invalid_request"}}\n'
         "```",
         '```json\n{"request_id": "…", "latency": 0, "code": "InvalidParameter", "message": "… (input[1])"}\n```',
+        '```json\n{"requestId": "…", "code": "model.InvalidParameter", "message": "… (content.url)"}\n```',
         '```json\n{"id": "…", "message": "… (documents[1])"}\n```',
         '```json\n{"error": "… (texts[1])", "error_type": "Validation"}\n```',
         _table(
@@ -742,6 +847,7 @@ def errors_page() -> str:
                 "Cohere v2",
                 "text-embeddings-inference: status, error_type",
                 "AI Search: status, code",
+                "Vector Search Edition: status, code",
             ),
             rows,
         ),
@@ -749,6 +855,13 @@ def errors_page() -> str:
         "that is empty is 400 `Empty`.",
         "429 and 503 carry `Retry-After`, 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
         "closes the connection.",
+        "## Signed requests",
+        "The APIs of Alibaba Cloud refuse a signed request with their gateway's codes and statuses. Those of "
+        "`InvalidAccessKeyId.Inactive` and `InvalidSecurityToken.NotSupported` are Embedway's choice.",
+        _table(
+            ("code", "status", "when"),
+            [(f"`{code}`", str(status), REFUSED[code]) for code, status in errors.GATEWAY_STATUSES.items()],
+        ),
         "## Before a request has a path",
         f"A request whose head cannot be parsed gets 400 `bad_request`, one whose head is larger than "
         f"{MAX_HEAD_BYTES // 1024} KiB 431 `request_header_fields_too_large`, one whose head takes longer than "
@@ -803,7 +916,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 def all_operations() -> Sequence[Operation]:
     """The operations of every dialect; their engine is never asked here."""
-    return operations(cast(Any, None), Settings())
+    return operations(make_parts(cast(Any, None), Settings()))
 
 
 def all_metrics() -> Iterator[MetricWrapperBase]:
@@ -819,6 +932,8 @@ def _wire_errors() -> Iterator[type[EmbedwayError]]:
 
 def _sample(kind: type[EmbedwayError]) -> EmbedwayError:
     """One error of the kind: some need more than a message."""
+    if issubclass(kind, SignatureRefused):
+        return kind("", "SignatureDoesNotMatch")
     if issubclass(kind, ModelNotFound):
         return kind("", "name")
     if issubclass(kind, MethodNotAllowed):
@@ -860,6 +975,9 @@ def _operation(operation: Operation) -> list[str]:
             for field in msgspec.structs.fields(operation.body_type)
         ]
         parts.append(_table(("field of the body", "type", "", "meaning"), rows))
+    if operation.query:
+        parameters = [(f"`{name}`", schema["description"]) for name, schema in operation.query.items()]
+        parts.append(_table(("parameter of the query", "meaning"), parameters))
     replies = [(f"`{path}`", kind) for path, kind in _leaves(operation.reply_type)]
     parts.append(_table(("field of the reply", "type"), replies))
     return parts
@@ -907,7 +1025,9 @@ def _kind(kind: Any) -> str:
         return " or ".join(f'`"{value}"`' for value in given)
     if origin in (list, tuple):
         return f"list of ({_kind(given[0])})" if get_args(given[0]) else f"list of {_kind(given[0])}s"
-    if origin is dict or dataclasses.is_dataclass(kind) or _is_struct(kind):
+    if kind is Any:
+        return "any value"
+    if origin is dict or kind is msgspec.Raw or dataclasses.is_dataclass(kind) or _is_struct(kind):
         return "object"
     return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
 
@@ -919,6 +1039,12 @@ def _flag(option: click.Option) -> str:
         return ", ".join(f"`{name}`" for name in names)
     taken = option.metavar or {"filename": "FILE", "file": "FILE"}.get(option.type.name, _choices(option.type))
     return f"`{option.opts[0]} {taken}`" + (" …" if option.multiple else "")
+
+
+def _argument(argument: click.Argument) -> str:
+    """An argument as it is written: in brackets where it may be left out, with dots where there may be several."""
+    name = argument.human_readable_name.rstrip(".") + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def _choices(kind: Any) -> str:

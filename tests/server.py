@@ -129,7 +129,7 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(env),
+            env=_environment(folder, env),
         )
     server = Server(process, port, log, uds)
     try:
@@ -147,7 +147,7 @@ def refusal(folder: Path, *flags: str, config: str = "", env: Mapping[str, str] 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=_environment(env),
+        env=_environment(folder, env),
         timeout=START_S,
         check=False,
     )
@@ -166,7 +166,8 @@ def _command(folder: Path, flags: list[str], config: str) -> list[str]:
     return command
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """Return this process's environment without its settings for Embedway, offline, plus `extra`."""
+def _environment(folder: Path, extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Return this process's environment without its settings for Embedway, offline, its data in `folder`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDWAY_")}
-    return kept | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"} | dict(extra or {})
+    own = {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "XDG_DATA_HOME": str(folder)}
+    return kept | own | dict(extra or {})

@@ -21,6 +21,7 @@ from embedway.cli.options import flag_name
 from embedway.cli.serve import build_engine
 from embedway.configuration import FILE_ONLY, MODEL_KEYS, NO_FLAGS, load_settings
 from embedway.errors import EmbedwayError, SetupError
+from embedway.http.operations.parts import make_parts
 from embedway.http.routes import operations
 from embedway.observe import Metrics
 from embedway.settings import Deployment, Settings
@@ -123,7 +124,7 @@ def test_every_route_is_documented() -> None:
     """Each operation has a section, with each of its paths and each field of its body."""
     text = reference("routes.md")
     settings = load_settings()
-    for operation in operations(build_engine(settings, Metrics()), settings):
+    for operation in operations(make_parts(build_engine(settings, Metrics()), settings)):
         section = text.partition(f"\n### {operation.name}\n")[2].partition("\n### ")[0]
         for path in operation.paths:
             assert f"\n{operation.method} {path.replace(':path}', '}')}\n" in section
@@ -163,18 +164,21 @@ def test_every_error_is_documented() -> None:
 def test_every_command_and_flag_is_documented() -> None:
     """Each command has a section, and each flag is in it, or in the settings where a command takes all of them."""
     text = reference("command-line.md")
-    sections = dict(re.findall(r"^## embedway (\w+)\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL))
-    assert set(sections) == set(cli.commands)
-    for name, command in cli.commands.items():
+    sections = dict(re.findall(r"^## embedway ([\w ]+)\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL))
+    known = dict(commands(cli))
+    assert set(sections) == set(known)
+    for name, command in known.items():
         for flag in flags(command):
             shown = sections[name] + (reference("settings.md") if "takes all [settings]" in sections[name] else "")
             assert re.search(rf"`{flag}[ `]", shown)
 
 
-def command_of(words: list[str]) -> click.Command:
-    """The command that the words call; a group's is named by its second word."""
-    command = cli.commands[words[0]]
-    return command.commands[words[1]] if isinstance(command, click.Group) else command
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command, and those of a group behind the group's name."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
 
 
 def flags(command: click.Command) -> set[str]:
@@ -231,7 +235,8 @@ def test_commands_in_the_documentation_exist(page: Path) -> None:
             assert words
             assert words[0] in targets, line
         else:
-            command = command_of(words)
+            known = dict(commands(cli))
+            command = known.get(" ".join(words[:2])) or known[words[0]]
             given = {word.partition("=")[0] for word in words if word.startswith("--")}
             assert given <= flags(command) | {"--help"}, line
 

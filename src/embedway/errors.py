@@ -4,8 +4,11 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
 
     EmbedwayError                 500  internal_error
     ├── InvalidInput              400  invalid_request       names the path of the bad field
+    │   └── SecretRequired        400  secret_required       a masked secret that stands for none
     ├── Unauthenticated           401  unauthenticated
+    │   └── SignatureRefused      401  signature_refused     names Alibaba Cloud's own code for it
     ├── Forbidden                 403  forbidden
+    │   └── NoPermission          403  no_permission         the caller is known, and may not do this
     ├── ModelNotFound             404  model_not_found
     ├── InstanceNotFound          404  instance_not_found
     ├── JobNotFound               404  job_not_found
@@ -26,6 +29,8 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
         ├── ModelFilesError            a model's files: missing, damaged, unsupported
         └── NoRoom                     a model that the memory has no room for
 """
+
+from collections.abc import Mapping
 
 
 class EmbedwayError(Exception):
@@ -55,14 +60,55 @@ class InvalidInput(EmbedwayError):
         self.item = item
 
 
+class SecretRequired(InvalidInput):
+    """A masked secret came back that stands for no stored one, or must not be sent where it would go now."""
+
+    code = "secret_required"
+
+
 class Unauthenticated(EmbedwayError):
     status = 401
     code = "unauthenticated"
 
 
+GATEWAY_STATUSES: Mapping[str, int] = {
+    "IncompleteSignature": 400,
+    "InvalidTimeStamp.Format": 400,
+    "InvalidTimeStamp.Expired": 400,
+    "InvalidAccessKeyId.NotFound": 404,
+    "InvalidAccessKeyId.Inactive": 403,
+    "SignatureDoesNotMatch": 400,
+    "SignatureNonceUsed": 400,
+    "InvalidSecurityToken.NotSupported": 400,
+}
+"""With what Alibaba Cloud's gateway refuses signed requests: code and status. The last code is Embedway's own."""
+
+
+class SignatureRefused(Unauthenticated):
+    """A signed request that is not believed. It never says what the signature should have been.
+
+    `reason` is one of `GATEWAY_STATUSES`, and `gateway_status` its status: what the dialects of Alibaba Cloud answer.
+    Elsewhere it is 401.
+    """
+
+    code = "signature_refused"
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.gateway_status = GATEWAY_STATUSES[reason]
+
+
 class Forbidden(EmbedwayError):
     status = 403
     code = "forbidden"
+
+
+class NoPermission(Forbidden):
+    """The caller is known, and its permissions do not cover the action. `reason` is Alibaba Cloud's code for it."""
+
+    code = "no_permission"
+    reason = "NoPermission"
 
 
 class ModelNotFound(EmbedwayError):

@@ -19,7 +19,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".venv-clients"
-GROUPS = ("openai", "infinity", "searchplat", "cohere", "huggingface", "langchain", "llamaindex", "litellm")
+GROUPS = (
+    "openai",
+    "infinity",
+    "searchplat",
+    "cohere",
+    "huggingface",
+    "langchain",
+    "llamaindex",
+    "litellm",
+    "searchengine",
+)
 BUILT = ("searchplat",)  # groups with packages that come as sources only
 PIP_TIMEOUT_S = 300
 

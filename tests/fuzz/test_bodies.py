@@ -14,7 +14,7 @@ from tests.server import Server
 from tests.wire.exchange import get
 
 from .values import ANY_BYTES, ANY_JSON, GOOD, NEARLY_BODIES, NEARLY_RANKINGS, NEARLY_SERVICES, encode
-from .wire import PATHS, RANKING, ROUTES, SERVICES, TOKEN, Wire, check, check_ranking
+from .wire import MANAGING, PATHS, RANKING, ROUTES, SERVICES, TOKEN, Wire, check, check_ranking
 
 bounded = partial(
     settings,
@@ -74,7 +74,7 @@ FINE = {
 def test_no_route_is_forgotten(fuzzed: Server) -> None:
     """The routes of these tests are all the POST routes that the server describes."""
     paths = get(fuzzed, "/openapi.json").json()["paths"]
-    assert {path for path, row in paths.items() if "post" in row} == {*ROUTES, *RANKING, *SERVICES}
+    assert {path for path, row in paths.items() if "post" in row} == {*ROUTES, *RANKING, *SERVICES, *MANAGING}
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -20,7 +20,7 @@ TESTED = re.compile(r"Tested: (\d+)")
 def test_what_is_described_is_served(tmp_path: Path) -> None:
     """With a key: replies have the described status, type, headers and shape, what breaks the schema is refused, every
     other method is 405, nothing answers without the key, nothing is a 5xx."""
-    with running(tmp_path, "--api-key", KEY, config=CONFIG) as server:
+    with running(tmp_path, "--admin-key", KEY, config=CONFIG) as server:
         ended = subprocess.run(
             [
                 *(sys.executable, "-c", RUN, f"--config-file={SETTINGS}", "run", f"{server.url}/openapi.json"),

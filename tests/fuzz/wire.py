@@ -35,14 +35,22 @@ SERVICES = {
 } | {
     "/v3/openapi/workspaces/{workspace}/embedding-tuning/{service_id}": (
         "/v3/openapi/workspaces/default/embedding-tuning/ops-embedding-dim-reduction-001"
-    )
+    ),
+    "/v3/openapi/workspaces/{workspace}/image-analyze/{service_id}/async": (
+        "/v3/openapi/workspaces/default/image-analyze/fake/async"
+    ),
 }
 """The platform's services beside text embedding, in the same way."""
+MANAGING = (
+    "/openapi/ha3/instances/{instance}/models",
+    "/openapi/ha3/instances/{instance}/models/{model}/actions/debug",
+)
+"""Those of the model registry, which `test_registry.py` asks with an admin key."""
 OWN_FORMS = {
     "/v2/": ["id", "message"],
     "/v1/embed/": ["id", "message"],
-    **{path: ["error", "error_type"] for path in ("/predict", "/embed", "/similarity", "/decode")},
-    "/classify": ["error"],
+    **{path: ["error", "error_type"] for path in ("/predict/", "/embed/", "/embed_", "/similarity/", "/decode/")},
+    "/classify/": ["error"],
 }
 """The keys of a refusal below each path that has one dialect, where that is none of the two of the embeddings."""
 PATHS = list(ROUTES.values())

@@ -58,7 +58,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=kept | {"PYTHONUNBUFFERED": "1"} | dict(env or {}),
+            env=kept | {"PYTHONUNBUFFERED": "1", "XDG_DATA_HOME": str(folder)} | dict(env or {}),
         )
     server = kind(process, port, log)
     try:

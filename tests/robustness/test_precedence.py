@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from embedway.configuration import NO_FLAGS
 from embedway.settings import Settings
 from tests.server import Server
 from tests.wire.exchange import get, post
@@ -110,9 +111,9 @@ def test_every_flag_is_explained(blocks: dict[str, str]) -> None:
 
 
 def test_every_setting_has_a_flag(blocks: dict[str, str]) -> None:
-    """Every setting but the deployments, which are tables, can be given as a flag; nothing else is one."""
-    names = {"--" + field.name.replace("_", "-") for field in msgspec.structs.fields(Settings)}
-    assert blocks.keys() == names - {"--deployment"} | {"--config", "--help"}
+    """Every setting but tables, and secrets that must be readable, can be given as a flag; nothing else is one."""
+    names = {field.name for field in msgspec.structs.fields(Settings)} - {*NO_FLAGS}
+    assert blocks.keys() == {"--" + name.replace("_", "-") for name in names} | {"--config", "--help"}
 
 
 def test_defaults_in_the_help(blocks: dict[str, str]) -> None:

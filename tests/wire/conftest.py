@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.backends.services import Misbehaving, Question, Reply, misbehaving
 from tests.reduce.artefacts import make_all
 from tests.server import Server, serving
 from tests.tiny import case
 
 from .configs import KEYED, PICTURES, RANKING, REDUCED, STAND_IN
+from .registry import INSTANCE, REGISTRY, SAMPLE, create
 
 
 @pytest.fixture(scope="session")
@@ -61,4 +63,34 @@ def reduced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("reduced")
     make_all(folder)
     with serving(folder, config=REDUCED.format(folder=folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Misbehaving]:
+    """A remote service that does as it should: vectors of two numbers."""
+    with misbehaving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an admin key, an API key, a fake model and an instance, in which the vendor's sample is registered
+    with a URL where nobody answers."""
+    with serving(tmp_path_factory.mktemp("registry"), config=REGISTRY) as server:
+        create(server, "test", SAMPLE, INSTANCE)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def analyst(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server in which a model is registered that puts images into words."""
+
+    def describe(question: Question) -> Reply:
+        return Reply(body=b'{"said": "a grey pixel"}')
+
+    body = '{"image": "%{input}"}'
+    with misbehaving(describe) as words, serving(tmp_path_factory.mktemp("analyst"), config=REGISTRY) as server:
+        content = {"modelType": "image_analyze", "url": words.url, "request": {"requestBody": body}}
+        create(server, "analyst", content | {"response": {"embeddings": "$.said"}})
         yield server

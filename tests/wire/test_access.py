@@ -11,7 +11,7 @@ from tests.server import Server
 from .configs import MODEL
 from .errors import any_refusal, openai_refusal, vendor_refusal
 from .exchange import KEY, Answer, get, post, send
-from .routes import DATA, OPEN, name
+from .routes import CONTROL, DATA, OPEN, TASKS, name
 
 every_data_route = pytest.mark.parametrize("route", DATA, ids=name)
 every_open_route = pytest.mark.parametrize("path", OPEN)
@@ -41,7 +41,7 @@ def test_key_opens_the_data_plane(keyed: Server, route: Any) -> None:
         assert call(keyed, route, Authorization=f"{scheme} {KEY}").status == 200
 
 
-@every_data_route
+@pytest.mark.parametrize("route", [*DATA, *TASKS], ids=name)
 @pytest.mark.parametrize("value", WRONG, ids=str)
 def test_without_the_key(keyed: Server, route: Any, value: str | None) -> None:
     """Without a key, with a wrong one or in another scheme, every route answers 401 in its dialect."""
@@ -110,3 +110,14 @@ def test_refusals_without_keys_speak_the_dialect(plain: Server) -> None:
     openai_refusal(post(plain, "/v1/embeddings", {"model": MODEL, "input": "a"}, headers=foreign), 403)
     path = f"/v3/openapi/workspaces/default/text-embedding/{MODEL}"
     vendor_refusal(post(plain, path, {"input": "a"}, headers=foreign), 403)
+
+
+@pytest.mark.parametrize("route", CONTROL, ids=name)
+def test_what_manages_models_asks_for_proof(plain: Server, keyed: Server, route: Any) -> None:
+    """Also on loopback and without keys; an API key is none."""
+    method, path = route
+    body = {} if method in ("POST", "PUT") else None
+    for server, key, status in ((plain, None, 401), (plain, KEY, 401), (keyed, None, 401), (keyed, KEY, 403)):
+        answer = send(server, method, path, body, key=key)
+        assert answer.status == status, answer.body
+        assert list(answer.json()) == ["requestId", "code", "message"]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedway.models.sample import TEXTS
-from embedway.types import Agreement, Text
+from embedway.types import Agreement, Outputs, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,8 @@ Vectors = npt.NDArray[np.float32]
 def sample_vectors(backend: Backend) -> Vectors:
     """The built-in texts' vectors, of length 1: float32 `[texts, dimensions]`."""
     features = [backend.prepare(Text(text)) for text in TEXTS]
-    rows = np.stack([outputs.dense for outputs in backend.run(features) if outputs.dense is not None])
+    outputs = [one for one in backend.run(features) if isinstance(one, Outputs)]
+    rows = np.stack([one.dense for one in outputs if one.dense is not None])
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 

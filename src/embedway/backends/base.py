@@ -7,7 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from embedway.errors import EmbedwayError
 from embedway.types import Facts, Features, Item, Outputs, Text, Token
+
+Outcome = Outputs | EmbedwayError
+"""What a pass made of one item, or why nothing came of it alone."""
 
 
 class Vocabulary(Protocol):
@@ -35,8 +39,11 @@ class Backend(Protocol):
     def prepare(self, item: Item) -> Features:
         """Tokenize or decode one item and set its cost. Called from many threads. Raises `InvalidInput`."""
 
-    def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
-        """One pass; row i answers `batch[i]`. Called from the device's thread alone."""
+    def run(self, batch: Sequence[Features]) -> Sequence[Outcome]:
+        """One pass; row i answers `batch[i]`. Called from the device's thread alone.
+
+        A backend that knows which item failed says so in its row; where it raises, the engine looks for that item.
+        """
 
     @property
     def vocabulary(self) -> Vocabulary: ...

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from embedway.backends.base import Backend, Vocabulary
-from embedway.errors import UnsupportedModel
+from embedway.errors import EmbedwayError, UnsupportedModel
 from embedway.models.reduction import Reduction, check_base, read_reduction
 from embedway.types import Facts, Features, Item, Output, Outputs
 
@@ -38,13 +38,14 @@ class ReducedBackend:
     def prepare(self, item: Item) -> Features:
         return self._base.prepare(item)
 
-    def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
+    def run(self, batch: Sequence[Features]) -> Sequence[Outputs | EmbedwayError]:
         outputs = self._base.run(batch)
-        whole = [one.dense for one in outputs if one.dense is not None]
-        if not whole:
-            return outputs
-        reduced = iter(self._reduction.apply(np.stack(whole)))
-        return [one if one.dense is None else dataclasses.replace(one, dense=next(reduced)) for one in outputs]
+        whole = [one.dense for one in outputs if isinstance(one, Outputs) and one.dense is not None]
+        reduced = iter(self._reduction.apply(np.stack(whole))) if whole else iter(())
+        return [
+            dataclasses.replace(one, dense=next(reduced)) if isinstance(one, Outputs) and one.dense is not None else one
+            for one in outputs
+        ]
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -11,10 +11,16 @@ from typing import Any
 import click
 
 from embedway import __version__
-from embedway.cli.options import ENGINE, read_settings, settings_flags
+from embedway.cli.jobs import jobs
+from embedway.cli.keys import keys
+from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
+from embedway.cli.reduce import reduce
+from embedway.cli.registry import instances, models
+from embedway.cli.usage import usage
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
+from embedway.settings import Settings
 
 SETUP_FAILED = 2
 """Exit status when the configuration or the command line is at fault: a supervisor need not try again."""
@@ -87,23 +93,6 @@ def embed(
 
 
 @cli.command()
-@settings_flags(("model", "log_level"))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--measure", is_flag=True, help="Open each model in int8 and compare its vectors with those in fp32.")
-@click.option("--known", is_flag=True, help="List the service ids and bundled models that are known by name instead.")
-def models(config: Path | None, as_json: bool, measure: bool, known: bool, **flags: Any) -> None:
-    """List the configured models, where their files are, and what they can do. Downloads nothing."""
-    from embedway.cli.models import list_known, list_models
-
-    if known:
-        click.echo(list_known(as_json))
-        return
-    settings = read_settings(config, flags)
-    set_up_logging(settings.log_level, settings.log_format)
-    click.echo(list_models(settings, as_json, measure))
-
-
-@cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--revision", help="A commit, branch or tag of the hub, for all of them.")
 def pull(names: tuple[str, ...], revision: str | None) -> None:
@@ -114,72 +103,45 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
         click.echo(line)
 
 
-@cli.group()
-def reduce() -> None:
-    """Shorter vectors that keep their neighbours: train a reduction on your own texts, and see what it is worth."""
+@cli.command()
+@settings_flags(STORE)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(config: Path | None, file: Path, **flags: Any) -> None:
+    """Write all that the database holds into FILE, while servers go on. The master key is not in it."""
+    from embedway.cli import store
+
+    click.echo(store.backup(_quiet_settings(config, flags), file))
 
 
-@reduce.command("train")
-@settings_flags(ENGINE)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="Texts, or vectors under the key 'embedding': a .jsonl, .parquet or .npy file, larger than memory if need be.",
-)
-@click.option("--field", default="text", show_default=True, help="The key of a row that holds the text.")
-@click.option(
-    "--dimension", type=click.IntRange(1), required=True, help="The length that is given if none is asked for."
-)
-@click.option("--name", required=True, help="What the reduction is called.")
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="The folder to write; by default the name."
-)
-@click.option(
-    "--method",
-    type=click.Choice(["nested", "pca"]),
-    default="nested",
-    show_default=True,
-    help="Trained for all lengths at once, or principal components.",
-)
-@click.option("--whiten", is_flag=True, help="With pca: centred, every component with the same variance.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Equal seeds give equal results.")
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    default=2000,
-    show_default=True,
-    help="Of the nested training: with fewer it is quicker, and keeps less.",
-)
-@click.option("--progress/--no-progress", default=None, help="The progress bars; by default shown on a terminal.")
-def reduce_train(config: Path | None, **options: Any) -> None:
-    """Train a reduction from a file of texts or vectors."""
-    from embedway.cli.reduce import Asked, is_named, train_from
+@cli.command()
+@settings_flags(STORE)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Remove what the database holds; else only an empty one is filled.")
+def restore(config: Path | None, file: Path, replace: bool, **flags: Any) -> None:
+    """Fill the database from a backup of SQLite or PostgreSQL: all of it or, where anything is wrong, nothing."""
+    from embedway.cli import store
 
-    names = ("data", "field", "dimension", "name", "output", "method", "whiten", "seed", "steps", "progress")
-    own = {name: options.pop(name) for name in names}
-    named = is_named(config, options["model"])
-    settings = read_settings(config, options)
-    set_up_logging("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
-    logging.getLogger("embedway.engine").setLevel(logging.CRITICAL)  # the error that ends the command says it all
-    click.echo(train_from(settings, Asked(named=named, **own)))
+    click.echo(store.restore(_quiet_settings(config, flags), file, replace))
 
 
-@reduce.command("report")
-@click.argument("artefact", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default="report.html",
-    show_default=True,
-    help="The HTML page to write.",
-)
-def reduce_report(artefact: Path, output: Path) -> None:
-    """Write a page with plots of what a trained reduction is worth. It opens offline."""
-    from embedway.reduce.report import write_report
+@cli.command()
+@settings_flags(STORE)
+def reseal(config: Path | None, **flags: Any) -> None:
+    """Encrypt the stored secrets by the first of EMBEDWAY_MASTER_KEY, so that the others can be dropped."""
+    from embedway.cli import store
 
-    write_report(artefact, output)
-    click.echo(f"The report is in {output}.")
+    click.echo(store.reseal(_quiet_settings(config, flags)))
+
+
+def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """The settings of a command that answers in one sentence: beside it only what went wrong is logged."""
+    settings = read_settings(config, flags)
+    set_up_logging("warning", settings.log_format)
+    return settings
+
+
+for command in (models, instances, keys, usage, jobs, reduce):
+    cli.add_command(command)
 
 
 def main() -> None:

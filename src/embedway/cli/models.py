@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from embedway.cli.table import render
 from embedway.errors import SetupError
 from embedway.models.bundled import BUNDLED
 from embedway.models.families import find_family
@@ -32,7 +31,7 @@ def list_models(settings: Settings, as_json: bool, measured: bool) -> str:
     """
     os.environ["HF_HUB_OFFLINE"] = "1"  # looking is not fetching
     rows = [_row(spec, measured) for spec in settings.model]
-    return _render(_COLUMNS, rows, as_json)
+    return render(_COLUMNS, rows, as_json)
 
 
 def list_known(as_json: bool) -> str:
@@ -54,7 +53,7 @@ def list_known(as_json: bool) -> str:
         for name in sorted(model.names)
         if "/" not in name
     ]
-    return _render(_KNOWN, rows, as_json)
+    return render(_KNOWN, rows, as_json)
 
 
 def _known_service(service: Service) -> dict[str, Any]:
@@ -76,18 +75,6 @@ def _local(source: str) -> bool:
     except SetupError:
         return False
     return True
-
-
-def _render(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], as_json: bool) -> str:
-    """A table, or one JSON object a line."""
-    if as_json:
-        return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    cells = [[str(row[column]) if row[column] is not None else "-" for column in columns] for row in rows]
-    table = [list(columns), *cells]
-    widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
-    )
 
 
 def _row(spec: ModelSpec, measured: bool) -> dict[str, Any]:

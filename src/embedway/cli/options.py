@@ -29,6 +29,9 @@ ENGINE = (
 )
 """What commands that compute without serving take."""
 
+STORE = ("database_url", "log_format")
+"""What commands on the database take; the master keys come from the variable or the file."""
+
 
 def settings_flags(names: Iterable[str] | None = None) -> Callable[[F], F]:
     """Add `--config` and a flag for each field (all by default). A flag that is not given stays out of the merge."""

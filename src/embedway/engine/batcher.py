@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedway.backends.base import Backend
+from embedway.backends.base import Backend, Outcome
 from embedway.engine.batch import Budget, take
 from embedway.engine.device import Device
 from embedway.engine.fair import Tag, Tags
@@ -36,8 +36,6 @@ LONG_LINE, LIGHT = 2, 8
 """A line is long from so many full batches on; a caller who has at most this part of it is a light one."""
 CHARACTERS_PER_TOKEN = 3
 """For the reservation before the tokens are counted; low, so that a reservation is rather too large."""
-
-Outcome = Outputs | EmbedwayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +268,9 @@ def _compared(outcome: Outcome, query: Floats | None) -> Outcome:
     return dataclasses.replace(outcome, tokens=None, scores=score)
 
 
-def _checked(outputs: Outputs) -> Outcome:
+def _checked(outputs: Outcome) -> Outcome:
+    if isinstance(outputs, EmbedwayError):
+        return outputs
     try:
         sparse = outputs.sparse.weights if outputs.sparse else None
         for part in (outputs.dense, outputs.scores, outputs.tokens, outputs.states, sparse):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from embedway.engine.batcher import estimate_tokens
 from embedway.errors import InvalidInput
-from embedway.types import EmbedCall, Facts, Image, Item, Output, Outputs, Pair
+from embedway.types import EmbedCall, Facts, Image, Item, Output, Outputs, Pair, Text
 from embedway.vectors import shorten
 
 MOST_NUMBERS = 8_000_000
@@ -41,6 +41,8 @@ def check_items(facts: Facts, items: Sequence[Item]) -> None:
     for index, item in enumerate(items):
         if isinstance(item, Image) and "image" not in facts.modalities:
             raise InvalidInput("This model reads texts only: send images to a model that embeds them.", item=index)
+        if isinstance(item, Text) and "text" not in facts.modalities:
+            raise InvalidInput("This model reads images only: send texts to a model that embeds them.", item=index)
         paired = isinstance(item, Pair)
         if (
             item.outputs & ~facts.outputs
@@ -53,6 +55,10 @@ def check_items(facts: Facts, items: Sequence[Item]) -> None:
 
 
 def _kind(facts: Facts) -> str:
+    if Output.CONTENT in facts.outputs:
+        return "says what a picture holds; it gives no vectors"
+    if "text" not in facts.modalities:
+        return "embeds images; it scores nothing"
     if "embedding" in facts.tasks and Output.DENSE not in facts.outputs:
         return "weighs terms" if Output.SPARSE in facts.outputs else "gives a vector for each token"
     return _KINDS[min(facts.tasks)]
@@ -62,6 +68,7 @@ _PARTS = {
     Output.SPARSE: "weights of terms",
     Output.TOKENS: "vectors of tokens",
     Output.STATES: "hidden states of tokens",
+    Output.CONTENT: "account of what a picture holds",
 }
 _KINDS = {
     "classify": "classifies texts and pairs; it gives no vectors",

@@ -61,11 +61,6 @@ class Device:
         return self._thread is None or not self._thread.is_alive()
 
     @property
-    def unused(self) -> bool:
-        """Whether no model is on it."""
-        return not self._lanes
-
-    @property
     def alive(self) -> bool:
         """Whether the thread itself runs and answers: not the process, not the configuration."""
         return self._thread is not None and self._thread.is_alive() and not self.hung
@@ -90,12 +85,17 @@ class Device:
             self._lanes.append(lane)
             self.lock.notify_all()
 
+    def runs(self, lane: Lane) -> bool:
+        """Whether a pass of the model goes on, and will end."""
+        busy = self._busy
+        return busy is not None and busy[0] is lane and not (self.hung or self.stopped)
+
     def remove(self, lane: Lane) -> bool:
         """Take a model off and wait until its pass has ended; blocks. False where the pass hangs and never will."""
         with self.lock:
             if lane in self._lanes:
                 self._lanes.remove(lane)
-            while (busy := self._busy) is not None and busy[0] is lane and not (self.hung or self.stopped):
+            while self.runs(lane):
                 self._ended.wait(WATCH_INTERVAL_S)
             return self._busy is None or self._busy[0] is not lane or self.stopped
 

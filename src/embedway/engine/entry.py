@@ -25,10 +25,14 @@ class Loaded:
     users: int = 0
 
     def close(self) -> None:
-        """Close the backend, let go of it and give its memory back; blocks. Nothing is called afterwards."""
+        """Close the backend, let go of it and give its memory back; blocks. Nothing is called afterwards.
+
+        What took no memory gives none back: that holds up the whole process for a moment.
+        """
         self.backend.close()
         del self.backend, self.batcher
-        give_back()
+        if self.reservation.bytes:
+            give_back()
 
 
 @dataclass(slots=True, eq=False)

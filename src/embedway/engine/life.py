@@ -92,6 +92,8 @@ class Life:
         """Raise where waiting would be in vain, or for long: the first load of a model is not waited for."""
         name = entry.spec.name
         if entry not in self._shelf.entries and entry.work is None:
+            if self._shelf.named(name, entry.spec.namespace):
+                raise Unavailable(f"The model '{name}' has just been changed: try again.")
             raise ModelNotFound(f"The model '{name}' does not exist any more.", name)
         if self._works.stopping or not (entry.answers or entry.work) or entry.facts is None:
             raise Unavailable(f"The model '{name}' is not ready ({entry.reason}): try again soon.")
@@ -171,7 +173,9 @@ class Life:
         for spec in wanted:
             entry = former.get(names_of(spec)[0])
             if entry is None or entry.spec != spec:
-                entry = Entry(spec, state="idle", reason="no call has opened it yet", facts=remote_facts(spec))
+                anew = Entry(spec, state="idle", reason="no call has opened it yet", facts=remote_facts(spec))
+                anew.created_s = entry.created_s if entry else anew.created_s
+                entry = anew
             entries.append(entry)
         self._shelf.arrange([*local, *entries])
         kept = set(map(id, entries))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import math
 import time
@@ -11,7 +12,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from embedway.backends.base import Backend
-from embedway.backends.remote import REMOTE_DEVICE
+from embedway.backends.remote import REMOTE_DEVICE, RemoteBackend
+from embedway.engine.batch import Budget
 from embedway.engine.batcher import Batcher, Limits
 from embedway.engine.device import STOP_S, Device
 from embedway.engine.entry import Loaded
@@ -40,6 +42,7 @@ class Opening:
     ) -> None:
         self.all: set[Loaded] = set()
         self._devices: dict[str, Device] = {}
+        self._own: set[Device] = set()  # those of remote models, one for each copy
         self._threads: set[asyncio.Future[Any]] = set()
         self._open_warm = open_warm
         self._limits = limits
@@ -50,7 +53,7 @@ class Opening:
 
     @property
     def alive(self) -> bool:
-        return all(device.alive for device in self._devices.values())
+        return all(device.alive for device in (*self._devices.values(), *self._own))
 
     @property
     def pending_items(self) -> int:
@@ -74,7 +77,7 @@ class Opening:
             raise
         reservation.settle()
         device = self._device(backend.facts.device)
-        batcher = Batcher(spec.label, backend, device, self._readers, self._limits, self._metrics)
+        batcher = Batcher(spec.label, backend, device, self._readers, self._limits_of(backend), self._metrics)
         loaded = Loaded(backend, batcher, device, reservation)
         self.all.add(loaded)
         device.add(batcher)
@@ -87,6 +90,8 @@ class Opening:
         A copy whose pass hangs is left as it is: the process must end, and its memory is not free.
         """
         while loaded.users:  # noqa: ASYNC110 -- no one's deadline depends on it
+            await asyncio.sleep(POLL_S)
+        while loaded.device.runs(loaded.batcher):  # noqa: ASYNC110 -- rather than on a thread that others need
             await asyncio.sleep(POLL_S)
         if await asyncio.to_thread(loaded.device.remove, loaded.batcher):
             while loaded.batcher.preparing:  # noqa: ASYNC110 -- for callers who have left; never for long
@@ -101,12 +106,11 @@ class Opening:
 
         What is just being opened or closed gets a moment; what is opened later still is closed by its thread's end.
         """
-        for device in self._devices.values():
-            await device.stop()
+        await asyncio.gather(*(device.stop() for device in (*self._devices.values(), *self._own)))
         for loaded in list(self.all):
             if loaded.device.stopped:
                 self.all.discard(loaded)
-                loaded.backend.close()
+                self._on_thread(loaded.backend.close)
                 loaded.reservation.release()
         if self._threads:
             await asyncio.wait(self._threads, timeout=STOP_S)
@@ -127,19 +131,32 @@ class Opening:
         if agreement := facts.agreement:
             log.info("Model '%s' in %s and in fp32, over %d texts: %s.", name, facts.dtype, agreement.texts, agreement)
 
+    def _limits_of(self, backend: Backend) -> Limits:
+        """Requests to another machine take no memory or processor here by their tokens: their number is what counts."""
+        if not isinstance(backend, RemoteBackend):
+            return self._limits
+        items = min(self._limits.budget.items, backend.most_items)
+        return dataclasses.replace(self._limits, budget=Budget(self._limits.queue_tokens, items))
+
     def _device(self, name: str) -> Device:
-        """The device of that name, started with its first model."""
-        if name not in self._devices:
-            # what waits for another machine hangs in no native code, and its backend bounds the waiting
-            hang_s = math.inf if name.startswith(REMOTE_DEVICE) else self._hang_s
-            self._devices[name] = Device(name, hang_s, self._on_hang, self._metrics)
-            self._devices[name].start()
-        return self._devices[name]
+        """The device of that name, started with its first model; each copy of a remote model has one of its own.
+
+        What waits for another machine hangs in no native code, and its backend bounds the waiting.
+        """
+        if name.startswith(REMOTE_DEVICE):
+            device = Device(name, math.inf, self._on_hang, self._metrics)
+            self._own.add(device)
+        elif name in self._devices:
+            return self._devices[name]
+        else:
+            device = self._devices[name] = Device(name, self._hang_s, self._on_hang, self._metrics)
+        device.start()
+        return device
 
     async def _let_go(self, device: Device) -> None:
-        """End the thread of a remote model's device with its last copy: every model has its own."""
-        if device.name.startswith(REMOTE_DEVICE) and device.unused and self._devices.get(device.name) is device:
-            del self._devices[device.name]
+        """End the thread that was a remote copy's own."""
+        if device in self._own:
+            self._own.discard(device)
             await device.stop()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embedway.backends.base import Backend
-from embedway.errors import ModelFilesError
+from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.types import Item, Pair, Text
 from embedway.vectors import check_finite
 
@@ -18,6 +18,8 @@ def warm(backend: Backend) -> None:
     features = [backend.prepare(item) for item in _warmable(backend)]
     for batch in ([features[0]], features[:2], features):
         for outputs in backend.run(batch):
+            if isinstance(outputs, EmbedwayError):
+                raise outputs
             sparse = outputs.sparse.weights if outputs.sparse else None
             parts = [part for part in (outputs.dense, outputs.scores, outputs.tokens, sparse) if part is not None]
             for part in parts:

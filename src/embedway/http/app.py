@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,14 +17,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from embedway.access.usage import UsageLog
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
 from embedway.http.access import Access
+from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
-from embedway.http.operation import BodyLimits, Endpoint, Operation, error_reply
+from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
+from embedway.http.operations.parts import make_parts
 from embedway.http.ops import Ops
+from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
+from embedway.http.storage import Storage, Stored
+from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -47,17 +55,24 @@ def build_app(
     """`on_failure` is called when a required model cannot be served: the models load while the server already
     listens.
     """
-    access = Access(settings)
-    known = operations(engine, settings)
+    storage = Storage(settings, _no_store)
+    access = Access(settings, metrics, storage.ready)
+    registry = Registry(settings, engine, storage.ready)
+    metrics.store_up.set_function(lambda: registry.up)
+    jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
+    usage = UsageLog(storage.ready)
+    known = operations(make_parts(engine, settings, registry, jobs, usage))
+    stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
+    make = partial(Endpoint, access=access, limits=limits, metrics=metrics, usage=usage)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
+    routes = [*ops.routes(), *_routes(known, make)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, on_failure),
+        lifespan=_lifespan(engine, partial(storage.serving, stored), on_failure),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -65,19 +80,19 @@ def build_app(
     return app
 
 
-def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> list[BaseRoute]:
+def _routes(known: Sequence[Operation], make: Callable[[Sequence[Operation]], Endpoint]) -> list[BaseRoute]:
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
-    shared: dict[tuple[str, str], list[Operation]] = {}
+    shared: dict[str, dict[str, list[Operation]]] = {}
     for operation in known:
         for path in operation.paths:
-            shared.setdefault((operation.method, path), []).append(operation)
+            shared.setdefault(path, {}).setdefault(operation.method, []).append(operation)
     routes: list[BaseRoute] = []
-    for (method, path), sharing in shared.items():
-        endpoint = Endpoint(sharing, access, limits, metrics).__call__
+    for path, methods in shared.items():
+        endpoints = {method: make(sharing) for method, sharing in methods.items()}
         ends = ("",) if path.endswith(":path}") else ("", "/")
-        routes += [Route(path + end, endpoint, methods=[method]) for end in ends]
+        routes += [Route(path + end, Methods(endpoints)) for end in ends]
     return routes
 
 
@@ -93,8 +108,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _lifespan(
-    engine: Engine, on_failure: Callable[[SetupError], None]
-) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    engine: Engine, store: Callable[[], AbstractAsyncContextManager[None]], on_failure: Callable[[SetupError], None]
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def load() -> None:
         try:
             await engine.start()
@@ -105,7 +120,8 @@ def _lifespan(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loading = asyncio.create_task(load(), name="load models")
         try:
-            yield
+            async with store():
+                yield
         finally:
             loading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -113,6 +129,11 @@ def _lifespan(
             await engine.stop()
 
     return lifespan
+
+
+def _no_store(error: SetupError) -> None:
+    """Models of the configuration need no store."""
+    log.error("There is no registry and there are no stored keys: %s", error.message)
 
 
 def _no_such_route(root_path: str) -> Callable[[Request, Exception], Awaitable[Response]]:

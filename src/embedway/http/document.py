@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,16 @@ from embedway import __version__
 from embedway.http.operation import Operation
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key; for what manages models an admin key."},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "ACS3-HMAC-SHA256 or ACS4-HMAC-SHA256, signed with an access key.",
+    },
+}
+_PROOFS: Sequence[dict[str, list[str]]] = [{"key": []}, {"signature": []}]
 _ERRORS = {"4XX": "The request is refused", "5XX": "The server failed or is not ready"}
 
 
@@ -39,10 +49,10 @@ def openapi(operations: Sequence[Operation], root_path: str, keyless: bool, prot
         },
         "servers": [{"url": root_path or "/"}],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "components": {"schemas": components, "securitySchemes": _SCHEMES},
     }
     if not keyless:
-        document["security"] = [{"key": []}]
+        document["security"] = _PROOFS
     return document
 
 
@@ -64,7 +74,8 @@ def _describe(operation: Operation, number: int, path: str, references: dict[Any
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             for name in _PARAMETER.findall(path)
-        ],
+        ]
+        + [{"name": name, "in": "query", **_parameter(schema)} for name, schema in operation.query.items()],
         "responses": {"200": _json("Answered", references[operation.reply_type])}
         | {status: _json(words, references[operation.dialect.error_type]) for status, words in _ERRORS.items()},
     }
@@ -75,7 +86,15 @@ def _describe(operation: Operation, number: int, path: str, references: dict[Any
         described["requestBody"] = {"required": True, "content": {"application/json": media}}
     if not operation.guarded:
         described["security"] = []
+    if operation.action is not None:
+        described["security"] = _PROOFS
     return described
+
+
+def _parameter(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a parameter stands beside its schema."""
+    bare = {key: value for key, value in schema.items() if key != "description"}
+    return {"description": schema["description"], "schema": bare}
 
 
 def _either(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,20 @@ TIMEOUT_HEADER = "x-embedway-timeout-ms"
 
 @dataclass(slots=True)
 class Exchange:
-    """What operations share while they answer one request. `started_s` is on the clock of `time.monotonic`."""
+    """What operations share while they answer one request.
+
+    `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
+    `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key, or `anonymous`.
+    `used` are the models that answered, and the tokens that each consumed.
+    """
 
     request: Request
     request_id: str
     started_s: float
     caller: Caller = field(default_factory=Caller)
+    who: str = "anonymous"
     headers: dict[str, str] = field(default_factory=dict)
+    used: list[tuple[str, int]] = field(default_factory=list)
     body_unread: bool = False
 
     @classmethod
@@ -46,6 +53,7 @@ class Exchange:
     def note(self, result: EmbedResult | RankResult) -> None:
         """The timing headers under the names of text-embeddings-inference (milliseconds), and Embedway's own."""
         timings, usage = result.timings, result.usage
+        self.used.append((result.model, usage.tokens))
         self.headers |= {
             "x-compute-type": "cpu",
             "x-compute-time": str(int((timings.prepare_s + timings.queue_s + timings.run_s) * 1000)),

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from embedway.access.usage import UsageLog
 from embedway.errors import EmbedwayError, Unavailable
-from embedway.http.access import Access
+from embedway.http.access import Access, Demand
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
@@ -37,8 +40,10 @@ class Operation:
 
     `answer(exchange, body)` gives the reply's JSON; `body` is None for an operation without one (`body_type` None).
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
-    `guarded` asks for the data plane's key. `told_by`: where several operations share a path, the keys by which a body
-    shows that it is this one's.
+    `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
+    the control plane: always a signature or an admin key, and a permission for this action. `told_by`: where several
+    operations share a path, the keys by which a body shows that it is this one's. `query` are the parameters behind
+    the path, each with its JSON schema and a description.
     """
 
     name: str
@@ -50,7 +55,9 @@ class Operation:
     reply_type: Any
     body_type: type[msgspec.Struct] | None = None
     guarded: bool = True
+    action: str | None = None
     example: Any = None
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()
 
 
@@ -69,10 +76,13 @@ class Endpoint:
     operation recognises.
     """
 
-    def __init__(self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics, usage: UsageLog
+    ) -> None:
         self._operations = operations
         self._access = access
         self._metrics = metrics
+        self._usage = usage
         max_bytes = operations[0].dialect.max_body_bytes
         self._max_bytes = limits.max_bytes if max_bytes is None else min(limits.max_bytes, max_bytes)
         self._timeout_s = limits.timeout_s
@@ -101,11 +111,13 @@ class Endpoint:
     async def _read(self, operation: Operation, exchange: Exchange) -> bytes:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
-        self._access.check(exchange, operation.guarded)
-        if operation.body_type is None:
-            return b""
-        raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
-        exchange.body_unread = False
+        proof = await self._access.look(exchange, Demand(operation.name, operation.guarded, operation.action))
+        raw = b""
+        if operation.body_type is not None:
+            raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
+            exchange.body_unread = False
+        if proof is not None:
+            await self._access.prove(exchange, proof, raw)
         return raw
 
     async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
@@ -117,6 +129,25 @@ class Endpoint:
     def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
         self._metrics.requests.labels(operation.name, str(status)).inc()
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+        if operation.action is None and operation.guarded:
+            self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
+
+
+class Methods:
+    """All methods of one path, as an ASGI application: a path that is another's beginning answers for itself."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = dict(endpoints)
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint = self._endpoints.get(request.method)
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
+        response = await endpoint(request)
+        await response(scope, receive, send)
 
 
 def choose(operations: Sequence[Operation], raw: bytes) -> Operation:

@@ -15,7 +15,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError
-from embedway.http.access import Access
+from embedway.http.access import Access, Demand
 from embedway.http.exchange import Exchange
 from embedway.http.operation import error_reply
 from embedway.http.operations.parts import OPENAI
@@ -99,7 +99,9 @@ class Ops:
         async def answer(request: Request) -> Response:
             exchange = Exchange.begin(request)
             try:
-                self._access.check(exchange, self._protected)
+                proof = await self._access.look(exchange, Demand("GetMetrics", guarded=self._protected))
+                if proof is not None:
+                    await self._access.prove(exchange, proof, b"")
             except EmbedwayError as error:
                 return error_reply(OPENAI, exchange, error)
             return await page(request)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from embedway.engine.engine import Engine
 from embedway.http.dialects.base import Dialect
 from embedway.http.operation import Operation
-from embedway.http.operations import openai, platform, ranking, tei
-from embedway.http.operations.parts import COHERE, INFINITY_INPUT, OPENAI, OPENSEARCH, TEI_INPUTS, make_parts
-from embedway.settings import Settings
+from embedway.http.operations import instances, openai, platform, ranking, tei, usage
+from embedway.http.operations.parts import (
+    COHERE,
+    INFINITY_INPUT,
+    INSTANCES,
+    OPENAI,
+    OPENSEARCH,
+    TEI_INPUTS,
+    Parts,
+)
 
 _PREFIXES: Sequence[tuple[str, Dialect]] = (
     ("/v3/openapi", OPENSEARCH),
+    ("/openapi/", INSTANCES),
     ("/compatible-mode", OPENSEARCH),
     ("/v2/", COHERE),
     ("/v1/embed/", COHERE),
@@ -30,12 +37,12 @@ def dialect_of(path: str) -> Dialect:
     return next((dialect for prefix, dialect in _PREFIXES if f"{path}/".startswith(prefix)), OPENAI)
 
 
-def operations(engine: Engine, settings: Settings) -> Sequence[Operation]:
+def operations(parts: Parts) -> Sequence[Operation]:
     """All operations, those of a more special path first; of those that share a path its owner first."""
-    parts = make_parts(engine, settings)
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
-        *(platform.texts, platform.weights_and_ranks, platform.vectors, platform.images),
+        *(platform.texts, platform.weights_and_ranks, platform.vectors, platform.images, platform.analysis),
+        *(instances.models, instances.model, usage.usage),
     )
     return [operation for table in tables for operation in table(parts)]

@@ -108,7 +108,9 @@ def _weights(
     lost = np.zeros(len(lengths))
     for _ in range(8):
         lost += _losses(_draw(rows, near, plan, generator), components, shift, scales, lengths, even)[0] / 8
-    lost[-1] = lost[-2:][0]  # whole vectors lose nothing at the start: they shall weigh as much as the next shorter ones
+    lost[-1] = lost[-2:][
+        0
+    ]  # whole vectors lose nothing at the start: they shall weigh as much as the next shorter ones
     return np.asarray(np.maximum(lost, 1e-6) ** -plan.evenness)
 
 

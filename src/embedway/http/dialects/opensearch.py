@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from embedway.engine.engine import Engine
-from embedway.errors import EmbedwayError, InvalidInput, ModelNotFound
+from embedway.errors import EmbedwayError, InvalidInput, ModelNotFound, NoPermission, SignatureRefused
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.dialects.embeddings import EmbeddingRow, Embeddings, EmbeddingsBody, write_embeddings
 from embedway.http.dialects.openai import TokenUsage, error_headers
@@ -95,6 +95,10 @@ class OpenSearch:
         if isinstance(error, ModelNotFound):
             status, code = 400, "ServiceIdNotExist"
             message = f"service_id is not exist. {_remedy(error)}"
+        elif isinstance(error, SignatureRefused):
+            status, code = error.gateway_status, error.reason
+        elif isinstance(error, NoPermission):
+            code = error.reason
         elif status in _BAD_BODY:
             status = 400
         elif field := field_of(error, self._items):

@@ -1,0 +1,1 @@
+"""The revisions, oldest first. What one has made is never changed afterwards."""
