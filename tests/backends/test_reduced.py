@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,15 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedway.backends.base import Outcome
 from embedway.backends.fake import FakeBackend
 from embedway.backends.open import open_backend
 from embedway.backends.reduced import ReducedBackend, open_reduced
 from embedway.engine.batch import Budget
 from embedway.engine.engine import EngineLimits, LocalEngine
-from embedway.errors import InvalidInput, ModelFilesError, SetupError
+from embedway.errors import InvalidInput, ModelFilesError, RemoteFailed, SetupError
 from embedway.models.reduction import CARD, TENSORS, Base, Reduction, read_reduction
 from embedway.observe import Metrics
-from embedway.types import EmbedCall, ModelSpec, Output, Text
+from embedway.types import EmbedCall, Features, ModelSpec, Output, Outputs, Text
 from embedway.vectors import shorten, unit_rows
 from tests.reduce.artefacts import card, make, rotation, rows
 
@@ -85,6 +86,21 @@ def test_a_vector_does_not_depend_on_its_neighbours(count: int, place: int) -> N
     """To the bit, in a batch of whatever size."""
     place %= count
     assert np.array_equal(WIDE.apply(MANY[:count])[place], WIDE.apply(MANY[place : place + 1])[0])
+
+
+def test_an_item_that_failed_stays_failed(folder: Path) -> None:
+    """A backend that says which item failed is heard; the others' vectors are reduced."""
+
+    class Failing(FakeBackend):
+        def run(self, batch: Sequence[Features]) -> Sequence[Outcome]:
+            return [RemoteFailed("no answer"), *super().run(batch[1:])]
+
+    backend = ReducedBackend(Failing(ModelSpec("base", "fake:16")), read_reduction(folder), "small")
+    failed, good = backend.run([backend.prepare(Text(text)) for text in ("a", "b")])
+    assert isinstance(failed, RemoteFailed)
+    assert isinstance(good, Outputs)
+    assert good.dense is not None
+    assert np.linalg.norm(good.dense) == pytest.approx(1, abs=1e-6)
 
 
 def changed(folder: Path, place: Path, change: Callable[[Path], object]) -> Path:

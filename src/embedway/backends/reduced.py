@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from embedway.backends.base import Backend, Vocabulary
-from embedway.errors import EmbedwayError, UnsupportedModel
+from embedway.backends.base import Backend, Outcome, Vocabulary
+from embedway.errors import UnsupportedModel
 from embedway.models.reduction import Reduction, check_base, read_reduction
 from embedway.types import Facts, Features, Item, Output, Outputs
 
@@ -38,7 +38,7 @@ class ReducedBackend:
     def prepare(self, item: Item) -> Features:
         return self._base.prepare(item)
 
-    def run(self, batch: Sequence[Features]) -> Sequence[Outputs | EmbedwayError]:
+    def run(self, batch: Sequence[Features]) -> Sequence[Outcome]:
         outputs = self._base.run(batch)
         whole = [one.dense for one in outputs if isinstance(one, Outputs) and one.dense is not None]
         reduced = iter(self._reduction.apply(np.stack(whole))) if whole else iter(())
