@@ -64,7 +64,7 @@ from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
 from embedway.http.routes import operations
 from embedway.observe import Metrics
-from embedway.settings import Deployment, Settings
+from embedway.settings import Deployment, Quota, Settings
 from embedway.types import ModelSpec
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -97,6 +97,16 @@ MODEL_KEYS = {
     "reduction": "Folder of a [trained reduction](../guides/reduction.md), through which its vectors go. `dimensions` "
     "may then be anything from 1 to the base's.",
     "required": "Whether `/ready` waits for it, and whether the server ends when it cannot be served.",
+}
+
+QUOTA_KEYS = {
+    "key": "Whose requests: at least 8 hex digits of an API key's SHA-256, an access key's id, `anonymous`; `*`: each "
+    "key by itself. Default: all together.",
+    "workspace": "Those of one workspace or instance; `*`: each by itself. Default: all together.",
+    "service": "Those for a service id, model, alias or deployment; `*`: each model by itself. Default: all together.",
+    "requests_per_s": "Requests in any second.",
+    "tokens_per_minute": "Tokens in any minute.",
+    "concurrent": "Requests at the same time, in each server.",
 }
 
 DEPLOYMENT_KEYS = {
@@ -548,6 +558,14 @@ REPLY_HEADERS = {
         "custom deployments, embed, `/v1/embeddings`, rerank and score",
         "Fields of the body that had no effect, such as `dimension`.",
     ),
+    "x-ratelimit-limit-requests": ("callers with a [quota](../guides/quotas.md)", "Requests that the quota allows."),
+    "x-ratelimit-remaining-requests": ("the same", "Of these left just now."),
+    "x-ratelimit-reset-requests": ("the same", "When all are free again, such as `20ms`, `1.5s`."),
+    "x-ratelimit-limit-tokens": ("the same", "Tokens that the quota allows."),
+    "x-ratelimit-remaining-tokens": ("the same", "Of these left just now, after this request."),
+    "x-ratelimit-reset-tokens": ("the same", "When all are free again, such as `1m0.4s`."),
+    "retry-after-ms": ("429 of a quota", "The same as `retry-after`, in milliseconds."),
+    "x-should-retry": ("429 of a quota that no waiting can meet", "`false`."),
     "retry-after": ("429 and 503", "Seconds to wait before the next try."),
     "www-authenticate": ("401", "`Bearer`."),
     "allow": ("405", "The methods of the path."),
@@ -572,6 +590,8 @@ WHEN = {
     "UnsupportedBody": "The body is compressed, or says that it is not JSON.",
     "Conflict": "A model of this name exists already, here or in the configuration.",
     "Overloaded": "More tokens wait for the model than `--max-queue-tokens`. Nothing was computed.",
+    "RateExceeded": "A [quota](../guides/quotas.md) has no room just now. Nothing was computed.",
+    "QuotaExceeded": "The body alone counts as more tokens than a quota allows in a minute: waiting is no use.",
     "ModelFailed": "The pass over this very text failed, or gave a vector that is not finite.",
     "Unavailable": "The model is still loading, is being restarted, or the server is shutting down.",
     "StoreUnavailable": "The database cannot be reached. Models that are served go on serving.",
@@ -589,6 +609,7 @@ LABELS = {
     "it was taken out of the configuration.",
     "kind": "Kind of the job: `image-analyze`.",
     "outcome": "`success`, `failed`, `retried`; `returned`: the server stopped; `lost`: cancelled, or taken over.",
+    "limit": "What was used up: `requests`, `tokens`, `concurrent`; `size`: a body of more than a minute's tokens.",
     "backend": "`openvino`, or `fake`; `none` while the model is not open.",
     "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
     "device": "`cpu`.",
@@ -670,6 +691,15 @@ def settings_page() -> str:
                     "`action` and `resource`, lists of patterns with `*` and `?`: `searchengine:GetModel`, "
                     "`acs:searchengine:*:*:instance/default`.",
                 ),
+            ],
+        ),
+        "## [[quota]]",
+        "One table for each [quota](../guides/quotas.md); all that fit a request hold.",
+        _table(
+            ("key", "type", "default", "meaning"),
+            [
+                (f"`{one.name}`", "text" if index < 3 else "whole number", "", QUOTA_KEYS[one.name])
+                for index, one in enumerate(msgspec.structs.fields(Quota))
             ],
         ),
         "## Variables of the hub",
@@ -853,8 +883,8 @@ def errors_page() -> str:
         ),
         "Infinity's own routes answer as OpenAI's, with the status as `code`. For text-embeddings-inference an input "
         "that is empty is 400 `Empty`.",
-        "429 and 503 carry `Retry-After`, 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
-        "closes the connection.",
+        "429 and 503 carry `Retry-After`, but for `quota_exceeded`, which no waiting helps; 401 "
+        "`WWW-Authenticate: Bearer`. An error that comes before a body was read closes the connection.",
         "## Signed requests",
         "The APIs of Alibaba Cloud refuse a signed request with their gateway's codes and statuses. Those of "
         "`InvalidAccessKeyId.Inactive` and `InvalidSecurityToken.NotSupported` are Embedway's choice.",

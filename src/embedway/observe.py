@@ -69,6 +69,10 @@ class Metrics:
             "embedway_unshared_nonces", "Signed calls believed while the store could not say if their nonce was used."
         )
         self.store_up = gauge("embedway_store_up", "1 while the database answers; 0 also while none was needed yet.")
+        self.quota_refusals = counter("embedway_quota_refusals", "Requests refused by a quota.", ["limit"])
+        self.quota_local = gauge(
+            "embedway_quota_local", "1 while quotas are counted in this process although Redis is configured."
+        )
         self.restarts = counter("embedway_worker_restarts", "Model threads started again after they died.", ["device"])
 
     def render(self, models: Sequence[ModelStatus]) -> bytes:

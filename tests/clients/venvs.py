@@ -23,6 +23,7 @@ GROUPS = (
     "openai",
     "infinity",
     "searchplat",
+    "aisearch",
     "cohere",
     "huggingface",
     "langchain",
@@ -30,7 +31,7 @@ GROUPS = (
     "litellm",
     "searchengine",
 )
-BUILT = ("searchplat",)  # groups with packages that come as sources only
+BUILT = ("searchplat", "aisearch")  # groups with packages that come as sources only
 PIP_TIMEOUT_S = 300
 
 _PIP = [sys.executable, "-m", "pip"]

@@ -27,6 +27,7 @@ from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
 from embedway.http.operations.parts import make_parts
 from embedway.http.ops import Ops
+from embedway.http.quota import Quotas, make_quotas
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import Storage, Stored
@@ -39,6 +40,13 @@ log = logging.getLogger(__name__)
 _EXPOSED = [
     "x-request-id",
     "retry-after",
+    "retry-after-ms",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
     "x-total-time",
     "x-compute-tokens",
     "x-embedway-truncated",
@@ -64,15 +72,16 @@ def build_app(
     known = operations(make_parts(engine, settings, registry, jobs, usage))
     stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
-    make = partial(Endpoint, access=access, limits=limits, metrics=metrics, usage=usage)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
+    quotas = make_quotas(settings, engine, metrics)
+    make = partial(Endpoint, access=access, limits=limits, metrics=metrics, usage=usage, quotas=quotas)
     routes = [*ops.routes(), *_routes(known, make)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(engine, partial(storage.serving, stored), on_failure),
+        lifespan=_lifespan(engine, partial(storage.serving, stored), on_failure, quotas),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -108,7 +117,10 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _lifespan(
-    engine: Engine, store: Callable[[], AbstractAsyncContextManager[None]], on_failure: Callable[[SetupError], None]
+    engine: Engine,
+    store: Callable[[], AbstractAsyncContextManager[None]],
+    on_failure: Callable[[SetupError], None],
+    quotas: Quotas | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def load() -> None:
         try:
@@ -127,6 +139,8 @@ def _lifespan(
             with contextlib.suppress(asyncio.CancelledError):
                 await loading
             await engine.stop()
+            if quotas is not None:
+                await quotas.stop()
 
     return lifespan
 

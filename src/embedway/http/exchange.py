@@ -6,10 +6,14 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from embedway.types import Caller, EmbedResult, RankResult
+
+if TYPE_CHECKING:
+    from embedway.http.quota import Allowance
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 TIMEOUT_HEADER = "x-embedway-timeout-ms"
@@ -21,7 +25,8 @@ class Exchange:
 
     `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
     `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key, or `anonymous`.
-    `used` are the models that answered, and the tokens that each consumed.
+    `used` are the models that answered, and the tokens that each consumed. `allowance` is what the request holds of its
+    quotas.
     """
 
     request: Request
@@ -31,6 +36,7 @@ class Exchange:
     who: str = "anonymous"
     headers: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, int]] = field(default_factory=list)
+    allowance: Allowance | None = None
     body_unread: bool = False
 
     @classmethod
