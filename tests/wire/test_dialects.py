@@ -110,11 +110,13 @@ def test_the_examples_of_the_platform(registry: Server) -> None:
 @pytest.mark.parametrize(
     "name", [name for name in OPERATIONS if name not in (*MANAGING, *PLATFORM, *TASKS, "GetUsage")]
 )
-def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server) -> None:
+def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server, reduced: Server) -> None:
     """200, and a reply of the shape that the OpenAPI document describes."""
     operation = OPERATIONS[name]
     if name in PICTURED:
         answer = ask(pictured, operation, "clip", None)
+    elif name == "GetEmbeddingTuning":
+        answer = ask(reduced, operation, "ops-embedding-dim-reduction-001", None)
     elif name == "GetPrediction":
         answer = ask(keyed, operation, MODEL, KEY)
     else:
