@@ -71,6 +71,18 @@ def test_a_key_that_is_no_longer_good(change: dict[str, object], problem: str) -
     assert keys.exist
 
 
+def test_a_door_that_was_shut_stays_shut() -> None:
+    """Also where the database is emptied or replaced under a running server."""
+    keys = ApiKeys([], [])
+    keys.take([])
+    assert not keys.exist
+    keys.take([stored(ONE)])
+    keys.take([])
+    assert keys.exist
+    with pytest.raises(Unauthenticated):
+        keys.find(ONE, NOW_S)
+
+
 def test_before_the_store_was_read_nobody_can_tell() -> None:
     """A key of the configuration is known all the same; an unknown one is not called wrong."""
     keys = ApiKeys([hash_secret(ONE)], [])

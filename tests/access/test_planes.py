@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from embedway.access import keyrecords
+from embedway.access import apikeys, keyrecords
 from embedway.access.accesskeys import KeyPair
 from embedway.access.apikeys import Scope
 from embedway.access.records import add_key, revoke_key
@@ -311,11 +311,12 @@ def test_while_the_store_is_away_and_after(postgres: Postgres) -> None:
     database.close()
 
 
-def test_before_the_store_was_read_nothing_is_open() -> None:
+def test_before_the_store_was_read_nothing_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without keys of the configuration nobody knows whether there are any: neither a caller without a key gets in, nor
     one with; and the server is not ready.
     """
     given = Settings(database_url="postgresql://127.0.0.1:1/none")
+    monkeypatch.setattr(apikeys, "SETTLE_S", 0.2)
 
     async def scenario(ask: Ask) -> None:
         for shown in ({}, bearer(API_KEY)):

@@ -89,6 +89,7 @@ class ApiKeys:
             for one in given
         ]
         self._stored: dict[str, list[ApiKey]] = {}
+        self._exist = bool(self._configured)
         self._noted_s: dict[str, float] = {}
         self._used_s: dict[str, float] = {}
         self._read = asyncio.Event()
@@ -104,6 +105,7 @@ class ApiKeys:
         for key in stored:
             found.setdefault(key.prefix, []).append(key)
         self._stored = found
+        self._exist = self._exist or bool(found)
         self._read.set()
 
     @property
@@ -113,8 +115,10 @@ class ApiKeys:
 
     @property
     def exist(self) -> bool:
-        """Whether any key was ever made, revoked ones too: to revoke the last one must not open the door."""
-        return bool(self._configured or self._stored)
+        """Whether any key was ever seen, revoked ones too: to revoke the last one, or to lose the database, must not
+        open the door.
+        """
+        return self._exist
 
     async def settle(self) -> None:
         """Return when the store was read, or `SETTLE_S` later."""

@@ -51,7 +51,8 @@ def list_(config: Path | None, database_url: str | None, workspace: str | None, 
     """List the deployments of the configuration and of the database, without their tokens."""
     from embedway.cli.deploying import list_all
 
-    click.echo(list_all(read_settings(config, {"database_url": database_url}), workspace, as_json))
+    shown = list_all(read_settings(config, {"database_url": database_url}), workspace, as_json)
+    click.echo(shown, nl=bool(shown))
 
 
 @deployments.command()
@@ -103,4 +104,5 @@ def audit(
     from embedway.cli.auditing import list_events
 
     settings = read_settings(config, {"database_url": database_url})
-    click.echo(list_events(settings, since, subject, limit, as_json))
+    shown = list_events(settings, since, subject, limit, as_json)
+    click.echo(shown, nl=bool(shown))

@@ -86,7 +86,8 @@ def list_(config: Path | None, database_url: str | None, as_json: bool) -> None:
     """List the keys of the configuration and of the database, without their secrets."""
     from embedway.cli.keystore import list_keys
 
-    click.echo(list_keys(read_settings(config, {"database_url": database_url}), as_json))
+    shown = list_keys(read_settings(config, {"database_url": database_url}), as_json)
+    click.echo(shown, nl=bool(shown))
 
 
 @keys.command()

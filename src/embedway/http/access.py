@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from embedway.access.accesskeys import AccessKeys
-from embedway.access.apikeys import ApiKeys, Scope
+from embedway.access.apikeys import ApiKey, ApiKeys, Scope
 from embedway.access.keys import bearer_token, read_bearer
 from embedway.access.nonces import Nonces
 from embedway.access.policy import Resources, allows
@@ -146,10 +146,8 @@ class Access:
     async def _look_at_key(self, exchange: Exchange, demand: Demand, token: str | None) -> None:
         if token is None:
             raise Unauthenticated(_SHOW_A_KEY if demand.action is None else _PROVE_YOURSELF)
-        if not self.api_keys.known:
-            await self.api_keys.settle()
         try:
-            key = self.api_keys.find(token, time.time())
+            key = await self._find_key(token)
         except Unauthenticated as error:
             raise error if demand.action is None else Unauthenticated(f"{error.message} {_PROVE_YOURSELF}") from None
         if demand.action is not None and not key.admin:
@@ -158,6 +156,14 @@ class Access:
         _name(exchange, key.id, key.who, key.scope.home)
         exchange.caller = dataclasses.replace(exchange.caller, models=key.scope.models)
         exchange.reaches = key.scope.reaches
+
+    async def _find_key(self, token: str) -> ApiKey:
+        """One that is known already needs no store."""
+        try:
+            return self.api_keys.find(token, time.time())
+        except StoreUnavailable:
+            await self.api_keys.settle()
+            return self.api_keys.find(token, time.time())
 
     def _check_scope(self, exchange: Exchange, demand: Demand, scope: Scope) -> None:
         if not scope.permits(demand.asked):

@@ -117,7 +117,7 @@ class Credentials:
 
         def work(connection: Connection) -> tuple[ApiKeyRow, str]:
             read(connection, name, declared, lock=True)
-            return create(connection, actor, Scope((name,)))
+            return create(connection, actor, Scope((name,), exchange.caller.models))  # no further than its maker's
 
         row, token = await self._tenancy.run(work)
         shown = msgspec.structs.replace(_show_key(row, name), token=token)
