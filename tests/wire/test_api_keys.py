@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.command import run
 from tests.postgres import Postgres
-from tests.server import Server, serving
+from tests.server import Server, refusal, serving
 
 from .errors import openai_refusal, vendor_refusal
 from .exchange import Answer, get, post, send
@@ -242,3 +245,33 @@ def test_the_audit_names_who_and_in_which_request(pair: Pair, first: str) -> Non
     made = cli("audit", "--subject", f"api-key/{row['id']}")[-1]
     assert (made["who"].split(":")[0], made["action"]) == ("cli", "CreateApiKey")
     assert row["key"] not in json.dumps(made)
+
+
+def test_what_is_about_everyone_is_not_for_a_bounded_key(tmp_path: Path) -> None:
+    """Protected metrics tell of all workspaces and models; the API's description is for any key, and asks for one."""
+    env = {"XDG_DATA_HOME": str(tmp_path)}
+
+    def key(*arguments: str) -> str:
+        made: str = run("keys", "create", *arguments, "--json", env=env).rows()[-1]["key"]
+        return made
+
+    whole, shop, one = key(), key("--workspace", "shop"), key("--model", "m")
+    with serving(tmp_path, "--protect-metrics", config=CONFIG, env=env) as server:
+        assert [get(server, "/metrics", key=each).status for each in (whole, shop, one, None)] == [200, 403, 403, 401]
+        assert [get(server, "/openapi.json", key=each).status for each in (shop, None)] == [200, 401]
+        assert get(server, "/openapi.json", key=shop).json()["security"]
+
+
+def test_a_server_whose_keys_cannot_be_read_stops(tmp_path: Path) -> None:
+    """A database of a newer version: nobody can tell whether there are keys. With a key of its own it goes on."""
+    env = {"XDG_DATA_HOME": str(tmp_path)}
+    run("keys", "list", env=env)
+    with contextlib.closing(sqlite3.connect(tmp_path / "embedway" / "embedway.db")) as database:
+        database.execute("UPDATE embedway_revision SET version_num = '9999'")
+        database.commit()
+    said = refusal(tmp_path, "--model", "m=fake:8", "--port", "0", env=env)
+    assert "9999" in said
+    assert "whether there are API keys" in said
+    with serving(tmp_path, "--api-key", "OS-own", config=CONFIG, env=env) as server:
+        assert embed(server, "OS-own").status == 200
+        assert embed(server, "OS-other").status == 503, "it may be one of those that nobody can read"

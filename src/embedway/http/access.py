@@ -35,13 +35,14 @@ ResourceKind = Literal["instance", "workspace"]
 class Demand:
     """What an operation asks of its caller. With an `action` it is one of the control plane, on the `resource` that the
     path names, or on all of that kind where it names none; else `name` makes the action `searchplat:{name}` on the
-    workspace.
+    workspace. What is `shared` tells of all workspaces and models at once.
     """
 
     name: str
     guarded: bool = True
     action: str | None = None
     resource: ResourceKind = "instance"
+    shared: bool = False
 
     @property
     def asked(self) -> str:
@@ -171,8 +172,10 @@ class Access:
         named = _named(exchange)
         if named is not None and not scope.reaches(named):
             raise NoPermission(f"This API key is not for '{named[:200]}', only for {', '.join(scope.workspaces)}.")
-        if named is None and demand.action is not None and scope.workspaces:
+        if named is None and (demand.shared or demand.action is not None) and scope.workspaces:
             raise NoPermission(f"This is about all workspaces, and this API key is for {', '.join(scope.workspaces)}.")
+        if demand.shared and scope.models:
+            raise NoPermission(f"This is about all models, and this API key is for {', '.join(scope.models)}.")
 
     def _resource(self, demand: Demand, name: str) -> str:
         instance = demand.action is not None and demand.resource == "instance"

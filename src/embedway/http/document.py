@@ -21,7 +21,7 @@ _SCHEMES = {
         "description": "ACS3-HMAC-SHA256 or ACS4-HMAC-SHA256, signed with an access key.",
     },
 }
-_PROOFS: Sequence[dict[str, list[str]]] = [{"key": []}, {"signature": []}]
+PROOFS: Sequence[dict[str, list[str]]] = [{"key": []}, {"signature": []}]
 _ERRORS = {"4XX": "The request is refused", "5XX": "The server failed or is not ready"}
 
 
@@ -52,7 +52,7 @@ def openapi(operations: Sequence[Operation], root_path: str, keyless: bool, prot
         "components": {"schemas": components, "securitySchemes": _SCHEMES},
     }
     if not keyless:
-        document["security"] = _PROOFS
+        document["security"] = PROOFS
     return document
 
 
@@ -87,7 +87,7 @@ def _describe(operation: Operation, number: int, path: str, references: dict[Any
     if not operation.guarded:
         described["security"] = []
     if operation.action is not None:
-        described["security"] = _PROOFS
+        described["security"] = PROOFS
     return described
 
 

@@ -16,6 +16,7 @@ from swagger_ui_bundle import swagger_ui_path
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError
 from embedway.http.access import Access, Demand
+from embedway.http.document import PROOFS
 from embedway.http.exchange import Exchange
 from embedway.http.operation import error_reply
 from embedway.http.operations.parts import OPENAI
@@ -55,6 +56,7 @@ class Ops:
         self._metrics = metrics
         self._access = access
         self._document = orjson.dumps(document)
+        self._keyed_document = orjson.dumps(document | {"security": PROOFS})
         self._page = _DOCS_PAGE.format(root=root_path)
         self._protected = protected
 
@@ -62,7 +64,7 @@ class Ops:
         return [
             Route("/health", self._health),
             Route("/ready", self._ready),
-            Route("/metrics", self._behind_key(self._render_metrics)),
+            Route("/metrics", self._behind_key(self._render_metrics, shared=True)),
             Route("/openapi.json", self._behind_key(self._openapi)),
             Route("/docs", self._behind_key(self._docs)),
             Mount("/docs/assets", StaticFiles(directory=swagger_ui_path)),
@@ -90,16 +92,19 @@ class Ops:
         return Response(self._metrics.render(self._engine.models()), headers={"content-type": METRICS_TYPE})
 
     async def _openapi(self, request: Request) -> Response:
-        return Response(self._document, media_type="application/json")
+        document = self._document if self._access.open else self._keyed_document
+        return Response(document, media_type="application/json")
 
     async def _docs(self, request: Request) -> Response:
         return HTMLResponse(self._page)
 
-    def _behind_key(self, page: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def _behind_key(
+        self, page: Callable[[Request], Awaitable[Response]], shared: bool = False
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             exchange = Exchange.begin(request)
             try:
-                proof = await self._access.look(exchange, Demand("GetMetrics", guarded=self._protected))
+                proof = await self._access.look(exchange, Demand("GetMetrics", guarded=self._protected, shared=shared))
                 if proof is not None:
                     await self._access.prove(exchange, proof, b"")
             except EmbedwayError as error:
