@@ -37,6 +37,7 @@ from embedway.errors import (
 )
 from embedway.http.access import Access
 from embedway.http.dialects import (
+    analyze,
     cohere,
     deployments,
     embed,
@@ -58,12 +59,12 @@ from embedway.http.dialects import (
 )
 from embedway.http.exchange import Exchange
 from embedway.http.operation import Operation
-from embedway.http.operations.parts import COHERE, INSTANCES, OPENAI, OPENSEARCH, TEI_INPUTS
+from embedway.http.operations.parts import COHERE, INSTANCES, OPENAI, OPENSEARCH, TEI_INPUTS, make_parts
 from embedway.http.ops import Ops
 from embedway.http.protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES
 from embedway.http.routes import operations
 from embedway.observe import Metrics
-from embedway.settings import Deployment, Settings
+from embedway.settings import Deployment, Quota, Settings
 from embedway.types import ModelSpec
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -94,6 +95,16 @@ MODEL_KEYS = {
     "keep_alive_s": "Seconds unused after which it is unloaded; the next call loads it again and waits. 0: at once. "
     "Default: the server's `keep_alive_s`.",
     "required": "Whether `/ready` waits for it, and whether the server ends when it cannot be served.",
+}
+
+QUOTA_KEYS = {
+    "key": "Whose requests: at least 8 hex digits of an API key's SHA-256, an access key's id, `anonymous`; `*`: each "
+    "key by itself. Default: all together.",
+    "workspace": "Those of one workspace or instance; `*`: each by itself. Default: all together.",
+    "service": "Those for a service id, model, alias or deployment; `*`: each model by itself. Default: all together.",
+    "requests_per_s": "Requests in any second.",
+    "tokens_per_minute": "Tokens in any minute.",
+    "concurrent": "Requests at the same time, in each server.",
 }
 
 DEPLOYMENT_KEYS = {
@@ -272,6 +283,12 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (multimodal.MultimodalRankerBody, "options"): NO_EFFECT,
     (deployments.PredictBody, "input"): "One text or a list of texts, none of them empty.",
     (deployments.PredictBody, "input_type"): "`query` or `document`. Default: `document`.",
+    (
+        analyze.AnalyzeBody,
+        "document",
+    ): "`url`, or `content` in base64, of one image: PNG, JPEG, WebP, GIF or BMP. A URL "
+    "is fetched where `--image-url-host` allows its host. `file_name` and `file_type` have no effect: what a file is, "
+    "is seen from its bytes.",
     (instances.CreateModelBody, "name"): "What clients call it: up to 128 characters, `/` among them. No name or alias "
     "of the configuration.",
     (instances.CreateModelBody, "content"): "The definition: see [the registry](../guides/registry.md).",
@@ -327,6 +344,8 @@ NOTES = {
     "[the registry](../guides/registry.md).",
     "ListModels": "The oldest first. Times are UTC.",
     "DebugModel": "In whatever status the model is. Texts are cut at 64 KiB, secrets masked.",
+    "GetUsage": "The sums of what [usage](../guides/usage.md) counts. Needs an admin key, or the action "
+    "`searchplat:GetUsage`.",
     "GetModel": "`/` in a model's name is sent as `%2F`. Times are UTC. `dimension` is beside `content`, where it is "
     "written, and `statusReason` says why the status is `error`.",
     "ModifyModel": "The model is probed again.",
@@ -387,6 +406,10 @@ NOTES = {
     "GetDocumentRank": "Best first. Scores as of `/rerank`.",
     "GetMultiModalEmbedding": "An element is a text or an image, not both.",
     "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
+    "CreateImageAnalyzeTask": "The task is in the database before its id is answered, so it outlives the server. It is "
+    "tried three times. 429 where 100 tasks of the workspace, or 1,000 of all, are not done.",
+    "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another "
+    "workspace is 404, and so is one that ended more than seven days ago.",
     "GetPrediction": "`{deployment_id}` is the `id` of a `[[deployment]]`, or of a [stored one](../guides/keys.md). "
     "Its token goes into the header `Token`. The "
     "second path is the short one of the vendor's document.",
@@ -430,6 +453,13 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "multimodal",
         {"searchplat20240529": "test_searchplat_images.py::test_ranking_by_an_image"},
     ),
+    **dict.fromkeys(
+        ("CreateImageAnalyzeTask", "GetImageAnalyzeTaskStatus"),
+        (
+            "image analysis",
+            {"searchplat20240529": "test_searchplat_analyze.py::test_a_task_from_its_creation_to_its_result"},
+        ),
+    ),
     "rerank": (
         "rerank",
         {"cohere": "test_ranking.py::test_cohere", "LiteLLM": "test_frameworks.py::test_litellm_ranks"},
@@ -451,6 +481,7 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "retrieveModel": ("models", {"openai": "test_openai.py::test_models"}),
     "info": ("models", {}),
+    "GetUsage": ("usage", {}),
     **{
         name: ("workspaces, keys, deployments", {"searchplat20240401": f"test_control.py::{test}"})
         for test, names in {
@@ -584,6 +615,14 @@ REPLY_HEADERS = {
         "custom deployments, embed, `/v1/embeddings`, rerank and score",
         "Fields of the body that had no effect, such as `dimension`.",
     ),
+    "x-ratelimit-limit-requests": ("callers with a [quota](../guides/quotas.md)", "Requests that the quota allows."),
+    "x-ratelimit-remaining-requests": ("the same", "Of these left just now."),
+    "x-ratelimit-reset-requests": ("the same", "When all are free again, such as `20ms`, `1.5s`."),
+    "x-ratelimit-limit-tokens": ("the same", "Tokens that the quota allows."),
+    "x-ratelimit-remaining-tokens": ("the same", "Of these left just now, after this request."),
+    "x-ratelimit-reset-tokens": ("the same", "When all are free again, such as `1m0.4s`."),
+    "retry-after-ms": ("429 of a quota", "The same as `retry-after`, in milliseconds."),
+    "x-should-retry": ("429 of a quota that no waiting can meet", "`false`."),
     "retry-after": ("429 and 503", "Seconds to wait before the next try."),
     "www-authenticate": ("401", "`Bearer`."),
     "allow": ("405", "The methods of the path."),
@@ -611,6 +650,8 @@ WHEN = {
     "UnsupportedBody": "The body is compressed, or says that it is not JSON.",
     "Conflict": "The name is taken, here or in the configuration; or what shall go is in use, or not yours to change.",
     "Overloaded": "More tokens wait for the model than `--max-queue-tokens`. Nothing was computed.",
+    "RateExceeded": "A [quota](../guides/quotas.md) has no room just now. Nothing was computed.",
+    "QuotaExceeded": "The body alone counts as more tokens than a quota allows in a minute: waiting is no use.",
     "ModelFailed": "The pass over this very text failed, or gave a vector that is not finite.",
     "Unavailable": "The model is still loading, is being restarted, or the server is shutting down.",
     "StoreUnavailable": "The database cannot be reached. Models that are served go on serving.",
@@ -626,6 +667,9 @@ LABELS = {
     "reason": "Embedway's own code of the error, first column in [errors](errors.md).",
     "cause": "`idle`: the keep-alive passed; `memory`: another model needed it; `swap`: a new copy took over; `asked`: "
     "it was taken out of the configuration.",
+    "kind": "Kind of the job: `image-analyze`.",
+    "outcome": "`success`, `failed`, `retried`; `returned`: the server stopped; `lost`: cancelled, or taken over.",
+    "limit": "What was used up: `requests`, `tokens`, `concurrent`; `size`: a body of more than a minute's tokens.",
     "backend": "`openvino`, or `fake`; `none` while the model is not open.",
     "dtype": "Precision that is used: `fp32` or `bf16`; `none` while the model is not open.",
     "device": "`cpu`.",
@@ -697,6 +741,15 @@ def settings_page() -> str:
                     "`action` and `resource`, lists of patterns with `*` and `?`: `searchengine:GetModel`, "
                     "`acs:searchengine:*:*:instance/default`.",
                 ),
+            ],
+        ),
+        "## [[quota]]",
+        "One table for each [quota](../guides/quotas.md); all that fit a request hold.",
+        _table(
+            ("key", "type", "default", "meaning"),
+            [
+                (f"`{one.name}`", "text" if index < 3 else "whole number", "", QUOTA_KEYS[one.name])
+                for index, one in enumerate(msgspec.structs.fields(Quota))
             ],
         ),
         "## Variables of the hub",
@@ -880,8 +933,8 @@ def errors_page() -> str:
         ),
         "Infinity's own routes answer as OpenAI's, with the status as `code`. For text-embeddings-inference an input "
         "that is empty is 400 `Empty`.",
-        "429 and 503 carry `Retry-After`, 401 `WWW-Authenticate: Bearer`. An error that comes before a body was read "
-        "closes the connection.",
+        "429 and 503 carry `Retry-After`, but for `quota_exceeded`, which no waiting helps; 401 "
+        "`WWW-Authenticate: Bearer`. An error that comes before a body was read closes the connection.",
         "## Signed requests",
         "The APIs of Alibaba Cloud refuse a signed request with their gateway's codes and statuses. Those of "
         "`InvalidAccessKeyId.Inactive` and `InvalidSecurityToken.NotSupported` are Embedway's choice.",
@@ -943,7 +996,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 def all_operations() -> Sequence[Operation]:
     """The operations of every dialect; their engine is never asked here."""
-    return operations(cast(Any, None), Settings())
+    return operations(make_parts(cast(Any, None), Settings()))
 
 
 def all_metrics() -> Iterator[MetricWrapperBase]:

@@ -11,7 +11,7 @@ from .postgres import database_url, postgres
 
 __all__ = ["database_url", "postgres"]
 
-settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 """The same examples in every run, so that a change is judged by what it changed; `explore` looks for new ones."""

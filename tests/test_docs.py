@@ -21,6 +21,7 @@ from embedway.cli.options import flag_name
 from embedway.cli.serve import build_engine
 from embedway.configuration import FILE_ONLY, MODEL_KEYS, NO_FLAGS, load_settings
 from embedway.errors import EmbedwayError, SetupError
+from embedway.http.operations.parts import make_parts
 from embedway.http.routes import operations
 from embedway.observe import Metrics
 from embedway.settings import Deployment, Settings
@@ -123,7 +124,7 @@ def test_every_route_is_documented() -> None:
     """Each operation has a section, with each of its paths and each field of its body."""
     text = reference("routes.md")
     settings = load_settings()
-    for operation in operations(build_engine(settings, Metrics()), settings):
+    for operation in operations(make_parts(build_engine(settings, Metrics()), settings)):
         section = text.partition(f"\n### {operation.name}\n")[2].partition("\n### ")[0]
         for path in operation.paths:
             assert f"\n{operation.method} {path.replace(':path}', '}')}\n" in section

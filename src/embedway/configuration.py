@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 DEPLOYED: Sequence[Task] = ("embedding", "rerank", "multimodal")
 """What a custom deployment can be for."""
-FILE_ONLY = ("deployment", "instance", "access_key")
+FILE_ONLY = ("deployment", "instance", "access_key", "quota")
 """Tables of the configuration file."""
 NO_FLAGS = (*FILE_ONLY, "access_keys", "master_key")
 """A command line is no place for what decrypts or signs: others on the machine see it."""
@@ -41,6 +41,7 @@ _SECRETS = ("api_key", "admin_key", "access_keys", "master_key")
 _NOT_SETTINGS = ("EMBEDWAY_CONFIG", "EMBEDWAY_HEARTBEAT_FD")
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_QUOTA_URL = re.compile(r"(rediss?|valkeys?|unix)://.")
 
 
 def load_settings(
@@ -162,6 +163,7 @@ def _complete(settings: Settings) -> Settings:
     _check_access_keys(settings.access_key)
     _check_names(settings)
     _check_amounts(settings)
+    _check_quotas(settings)
     return settings
 
 
@@ -221,6 +223,23 @@ def _check_amounts(settings: Settings) -> None:
         _ = settings.memory_bytes
     except ValueError as error:
         raise SettingsError(f"memory_budget: {error}; write it like 8GiB or 512MiB.") from error
+
+
+def _check_quotas(settings: Settings) -> None:
+    """Refuse a quota that limits nothing, two for the same, and a URL that is not Redis's."""
+    seen = set()
+    for quota in settings.quota:
+        selectors = (quota.key, quota.workspace, quota.service)
+        if quota.requests_per_s is quota.tokens_per_minute is quota.concurrent is None:
+            raise SettingsError("A [[quota]] needs requests_per_s, tokens_per_minute or concurrent.")
+        if "" in selectors or selectors in seen:
+            raise SettingsError(
+                "A [[quota]] has an empty selector, or the same key, workspace and service as another: put the limits "
+                "of both into one table."
+            )
+        seen.add(selectors)
+    if settings.quota_url is not None and not _QUOTA_URL.match(settings.quota_url):
+        raise SettingsError("quota_url must begin with redis://, rediss://, valkey://, valkeys:// or unix://.")
 
 
 def _check_names(settings: Settings) -> None:

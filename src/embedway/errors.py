@@ -22,6 +22,8 @@ An error carries its meaning (`code`, HTTP `status`, one sentence); a dialect de
     ├── UnsupportedBody           415  unsupported_body
     ├── Conflict                  409  conflict              the name is taken
     ├── Overloaded                429  overloaded            says when to come back
+    │   └── RateExceeded          429  rate_exceeded         a quota that time refills
+    ├── QuotaExceeded             429  quota_exceeded        a quota that no waiting can meet
     ├── ModelFailed               500  model_failed          the pass over this very item failed
     ├── RemoteFailed              502  remote_failed         a remote model does not answer, or not what it should
     ├── Unavailable               503  unavailable           not warm yet, hung, or draining
@@ -197,6 +199,27 @@ class Overloaded(EmbedwayError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateExceeded(Overloaded):
+    """More than a quota allows just now. `unit` is what it counts: requests (also those at the same time) or tokens.
+
+    `retry_after_ms` is when the same call would pass if nobody else called; `retry_after_s` is rounded up.
+    """
+
+    code = "rate_exceeded"
+
+    def __init__(self, message: str, retry_after_ms: int, unit: str = "requests") -> None:
+        super().__init__(message, max(1, -(-retry_after_ms // 1000)))
+        self.retry_after_ms = retry_after_ms
+        self.unit = unit
+
+
+class QuotaExceeded(EmbedwayError):
+    """More in one request than a quota ever allows: waiting does not help, and clients must not try again."""
+
+    status = 429
+    code = "quota_exceeded"
 
 
 class ModelFailed(EmbedwayError):

@@ -66,10 +66,15 @@ class Metrics:
         )
         self.unloads = counter("embedway_unloads", "Copies of models that were unloaded.", ["model", "cause"])
         self.memory_reserved = gauge("embedway_memory_reserved_bytes", "Memory reserved for models, by estimate.")
+        self.jobs = counter("embedway_jobs", "Runs of background jobs, by how they went.", ["kind", "outcome"])
         self.unshared_nonces = counter(
             "embedway_unshared_nonces", "Signed calls believed while the store could not say if their nonce was used."
         )
         self.store_up = gauge("embedway_store_up", "1 while the database answers; 0 also while none was needed yet.")
+        self.quota_refusals = counter("embedway_quota_refusals", "Requests refused by a quota.", ["limit"])
+        self.quota_local = gauge(
+            "embedway_quota_local", "1 while quotas are counted in this process although Redis is configured."
+        )
         self.restarts = counter("embedway_worker_restarts", "Model threads started again after they died.", ["device"])
 
     def render(self, models: Sequence[ModelStatus]) -> bytes:

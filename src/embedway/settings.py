@@ -53,6 +53,21 @@ class AccessKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"AccessKey(id={self.id!r})"
 
 
+class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `[[quota]]`: limits for the calls that fit all its selectors; `*` gives each key, workspace or service a count
+    of its own, and a selector that is left out counts all of them together.
+
+    `key` is the id of an access key, at least 8 hex digits with which the SHA-256 of an API key begins, or `anonymous`.
+    """
+
+    key: str | None = None
+    workspace: str | None = None
+    service: str | None = None
+    requests_per_s: Annotated[int, Meta(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Meta(ge=1)] | None = None
+    concurrent: Annotated[int, Meta(ge=1)] | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set. Keys are kept as SHA-256 only; what must be readable is no flag, which others see."""
 
@@ -109,6 +124,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     instance: Annotated[
         tuple[Instance, ...], Meta(description="Instances in which models can be registered; in the file only.")
     ] = ()
+    quota: Annotated[
+        tuple[Quota, ...],
+        Meta(description="Limits of requests and tokens by key, workspace and service; in the file only."),
+    ] = ()
+    quota_url: Annotated[
+        str | None,
+        Meta(
+            description="Redis or Valkey that counts for several servers: redis://HOST:6379/0; else each counts alone."
+        ),
+    ] = None
+    no_default_quotas: Annotated[
+        bool, Meta(description="Do not hold known service ids to the requests a second that their documents state.")
+    ] = False
     probe_interval_s: Annotated[
         float, Meta(description="Seconds after which a registered model is asked again whether it answers.", gt=0)
     ] = 60.0

@@ -14,6 +14,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from embedway.access.usage import UsageLog
 from embedway.errors import SetupError
 from embedway.http.access import Access
 from embedway.http.credentials import StoredCredentials
@@ -76,7 +77,9 @@ def _route(access: Access, metrics: Metrics, name: str, method: str, path: str, 
         body_type=body,
         action=action,
     )
-    return Route(path, Endpoint([operation], access, BodyLimits(1 << 20, 5.0), metrics).__call__, methods=[method])
+    return Route(
+        path, Endpoint([operation], access, BodyLimits(1 << 20, 5.0), metrics, UsageLog()).__call__, methods=[method]
+    )
 
 
 async def _tell(exchange: Exchange, body: Any) -> bytes:

@@ -23,6 +23,7 @@ GROUPS = (
     "openai",
     "infinity",
     "searchplat",
+    "aisearch",
     "cohere",
     "huggingface",
     "langchain",
@@ -31,7 +32,7 @@ GROUPS = (
     "searchengine",
     "control",
 )
-BUILT = ("searchplat",)  # groups with packages that come as sources only
+BUILT = ("searchplat", "aisearch")  # groups with packages that come as sources only
 PIP_TIMEOUT_S = 300
 
 _PIP = [sys.executable, "-m", "pip"]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from embedway.store.audit import record
-from embedway.store.schema import access_key, instance, job, metadata, model, nonce
+from embedway.store.schema import access_key, instance, job, job_log, metadata, model, nonce, usage
 from embedway.store.vault import Vault
 from embedway.store.versions import bump
 
@@ -40,6 +40,9 @@ def fill(connection: Connection, vault: Vault) -> None:
     connection.execute(insert(nonce).values(value="n", expires_s=1.0))
     states = {"status": "running", "progress": 0.5, "attempts": 1, "max_attempts": 3, "run_after_s": 0.0}
     connection.execute(insert(job).values(id="j", kind="k", namespace="default", payload="{}", **states, **times))
+    connection.execute(insert(job_log), [{"job_id": "j", "at_s": 1.0, "line": line} for line in ("a\nb", "größe")])
+    counts = {"requests": 2**53 + 1, "errors": 0, "tokens": 2**62}
+    connection.execute(insert(usage).values(day="2026-11-21", key="k", namespace="default", model="", **counts))
     for number in range(3):
         record(connection, "AK1", "CreateModel", f"m{number}", detail={"number": number})
         bump(connection, "models")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -65,6 +67,15 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database_url: str)
     database.close()
 
 
+def test_two_databases_are_migrated_at_once_in_one_process(tmp_path: Path) -> None:
+    """Alembic keeps its state in its modules: the second waits for the first."""
+    databases = [Database(f"sqlite:///{tmp_path / name}") for name in ("one.db", "two.db", "three.db")]
+    with ThreadPoolExecutor() as threads:
+        assert list(threads.map(lambda one: one.run_now(read_revision), databases)) == [REVISION] * 3
+    for database in databases:
+        database.close()
+
+
 def tables(connection: Connection) -> set[str]:
     return {name for name in inspect(connection).get_table_names() if not name.startswith("sqlite_")}
 
@@ -80,14 +91,14 @@ def test_a_database_that_is_up_to_date_is_opened_without_alembic(sqlite_database
     subprocess.run([sys.executable, "-c", script, url], check=True, timeout=60)
 
 
-def test_the_newest_revision_can_be_undone(database: Database) -> None:
-    """For those who write the next one: down and up again."""
+def test_the_revisions_can_be_undone(database: Database) -> None:
+    """For those who write the next one: all the way down, and up again."""
     config = Config()
     config.set_main_option("script_location", str(migrations.__path__[0]))
 
     def there_and_back(connection: Connection) -> set[str]:
         config.attributes["connection"] = connection
-        command.downgrade(config, "-1")
+        command.downgrade(config, "base")
         left = tables(connection)
         command.upgrade(config, "head")
         return left

@@ -43,8 +43,8 @@ workspace = "default"
 token_sha256 = "{sha256(DOCUMENT_TOKEN.encode()).hexdigest()}"
 """
 
-KEYED = f'api_key = "{KEY}"\n{MODELS}'
-STAND_IN = f"stand_in = true\n{MODELS}"
+KEYED = f'api_key = "{KEY}"\nno_default_quotas = true\n{MODELS}'
+STAND_IN = f"stand_in = true\nno_default_quotas = true\n{MODELS}"
 RANKING = f"""
 [[model]]
 name = "{MODEL}"
@@ -68,6 +68,8 @@ dtype = "fp32"
 """
 
 PICTURES = """
+no_default_quotas = true
+
 [[model]]
 name = "clip"
 source = "{folder}/clip"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends.services import Misbehaving, misbehaving
+from tests.backends.services import Misbehaving, Question, Reply, misbehaving
 from tests.server import Server, serving
 from tests.tiny import case
 
@@ -69,4 +69,18 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with a URL where nobody answers."""
     with serving(tmp_path_factory.mktemp("registry"), config=REGISTRY) as server:
         create(server, "test", SAMPLE, INSTANCE)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def analyst(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server in which a model is registered that puts images into words."""
+
+    def describe(question: Question) -> Reply:
+        return Reply(body=b'{"said": "a grey pixel"}')
+
+    body = '{"image": "%{input}"}'
+    with misbehaving(describe) as words, serving(tmp_path_factory.mktemp("analyst"), config=REGISTRY) as server:
+        content = {"modelType": "image_analyze", "url": words.url, "request": {"requestBody": body}}
+        create(server, "analyst", content | {"response": {"embeddings": "$.said"}})
         yield server

@@ -38,6 +38,12 @@ DATA = [
     ("GET", f"/info?model={MODEL}", None, {}),
     ("POST", "/score", {"model": MODEL, "text_1": "hi", "text_2": ["hi", "a"]}, {}),
 ]
+_ANALYZE = f"/v3/openapi/workspaces/default/image-analyze/{MODEL}/async"
+TASKS = [
+    ("POST", _ANALYZE, {"document": {"content": "aGk="}}, {}),
+    ("GET", f"{_ANALYZE}/task-status?task_id=image-analyze-1", None, {}),
+]
+"""The same, where the bundled model is refused."""
 CONTROL = [
     ("POST", "/openapi/ha3/instances/default/models"),
     ("GET", "/openapi/ha3/instances/default/models"),

@@ -11,7 +11,7 @@ from tests.server import Server
 from .configs import MODEL
 from .errors import any_refusal, openai_refusal, vendor_refusal
 from .exchange import KEY, Answer, get, post, send
-from .routes import CONTROL, DATA, OPEN, name
+from .routes import CONTROL, DATA, OPEN, TASKS, name
 
 every_data_route = pytest.mark.parametrize("route", DATA, ids=name)
 every_open_route = pytest.mark.parametrize("path", OPEN)
@@ -41,7 +41,7 @@ def test_key_opens_the_data_plane(keyed: Server, route: Any) -> None:
         assert call(keyed, route, Authorization=f"{scheme} {KEY}").status == 200
 
 
-@every_data_route
+@pytest.mark.parametrize("route", [*DATA, *TASKS], ids=name)
 @pytest.mark.parametrize("value", WRONG, ids=str)
 def test_without_the_key(keyed: Server, route: Any, value: str | None) -> None:
     """Without a key, with a wrong one or in another scheme, every route answers 401 in its dialect."""

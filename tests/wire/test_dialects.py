@@ -14,6 +14,7 @@ import pytest
 from scripts import reference_docs
 
 from embedway.http.operation import Operation
+from embedway.http.operations.parts import make_parts
 from embedway.http.routes import operations
 from embedway.settings import Settings
 from tests.server import Server
@@ -22,7 +23,7 @@ from .configs import MODEL, TOKEN
 from .exchange import KEY, get, post, send
 from .registry import ADMIN, MODELS, call, create
 
-OPERATIONS = {operation.name: operation for operation in operations(cast(Any, None), Settings())}
+OPERATIONS = {operation.name: operation for operation in operations(make_parts(cast(Any, None), Settings()))}
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
 BODIES: dict[str, Any] = {
     "rerankInfinity": {"query": "Paris?", "documents": DOCUMENTS, "raw_scores": True},
@@ -33,6 +34,7 @@ BODIES: dict[str, Any] = {
 NEEDS = {"classify": "moods", "predict": "moods", "score": MODEL, "rerank": MODEL}
 """Models that are asked for where the server has several."""
 PICTURED = ("GetMultiModalEmbedding", "GetMultiModalReranker")
+TASKS = ("CreateImageAnalyzeTask", "GetImageAnalyzeTaskStatus")
 SDK = Path(__file__).parents[1] / "sdk"
 
 
@@ -54,7 +56,7 @@ def ask(server: Server, operation: Operation, model: str, key: str | None) -> An
     return post(server, path, body | {"model": model} if named else body, key=key, headers=headers)
 
 
-MANAGING = [name for name, operation in OPERATIONS.items() if operation.dialect.name == "instances"]
+MANAGING = [name for name, operation in OPERATIONS.items() if "/models" in operation.paths[0] and operation.action]
 
 
 @pytest.mark.parametrize("name", MANAGING)
@@ -96,7 +98,16 @@ def test_the_examples_of_the_platform(registry: Server) -> None:
             given["token"] = answer.json()["result"]["token"]
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in (*MANAGING, *PLATFORM)])
+def test_the_example_of_usage(registry: Server) -> None:
+    """The same for what tells what was used."""
+    answer = get(registry, "/openapi/platform/usage?by=model", key=ADMIN)
+    assert answer.status == 200, answer.body[:500]
+    msgspec.json.decode(answer.body, type=OPERATIONS["GetUsage"].reply_type)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in OPERATIONS if name not in (*MANAGING, *PLATFORM, *TASKS, "GetUsage")]
+)
 def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server) -> None:
     """200, and a reply of the shape that the OpenAPI document describes."""
     operation = OPERATIONS[name]
@@ -108,6 +119,18 @@ def test_the_example(name: str, ranking: Server, pictured: Server, keyed: Server
         answer = ask(ranking, operation, NEEDS.get(name, MODEL), None)
     assert answer.status == 200, answer.body[:500]
     msgspec.json.decode(answer.body, type=operation.reply_type)
+
+
+def test_the_examples_of_tasks(analyst: Server) -> None:
+    """The same; the second is asked after the task that the first one made."""
+    create, look = (OPERATIONS[name] for name in TASKS)
+    created = ask(analyst, create, "analyst", KEY)
+    assert created.status == 200, created.body[:500]
+    task_id = msgspec.json.decode(created.body, type=create.reply_type).result.task_id
+    path = look.paths[0].replace("{workspace}", "default").replace("{service_id:path}", "analyst")
+    answer = get(analyst, f"{path}?task_id={task_id}", key=KEY)
+    assert answer.status == 200, answer.body[:500]
+    assert msgspec.json.decode(answer.body, type=look.reply_type).result.task_id == task_id
 
 
 def test_every_operation_is_in_the_table() -> None:

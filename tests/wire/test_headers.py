@@ -10,14 +10,14 @@ from tests.server import Server
 
 from .configs import MODEL
 from .exchange import get, post, send
-from .routes import DATA, EMBEDDING, OPEN, name
+from .routes import DATA, EMBEDDING, OPEN, TASKS, name
 
 TEXT = "I believe the meaning of life is"
 TIMES = ["x-total-time", "x-tokenization-time", "x-queue-time", "x-inference-time"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-@pytest.mark.parametrize("route", DATA, ids=name)
+@pytest.mark.parametrize("route", [*DATA, *TASKS], ids=name)
 def test_request_id_is_echoed(stand_in: Server, route: Any) -> None:
     """`x-request-id` comes back as it was sent; without one, the server makes one of its own."""
     method, path, body, headers = route
@@ -56,7 +56,7 @@ def test_timing(stand_in: Server, route: Any) -> None:
     assert all(value.isdigit() for value in spent.values()), spent
 
 
-@pytest.mark.parametrize("route", DATA, ids=name)
+@pytest.mark.parametrize("route", [*DATA, *TASKS], ids=name)
 @pytest.mark.parametrize("method", METHODS)
 def test_no_route_answers_204_or_redirects(stand_in: Server, route: Any, method: str) -> None:
     """No method of any route is answered without a body or with a redirect: the vendor's client stumbles over both."""

@@ -13,7 +13,7 @@ from tests.server import Server
 
 from .configs import MODEL
 from .exchange import get, post
-from .routes import CLASSIFYING, CONTROL, DATA, OPEN
+from .routes import CLASSIFYING, CONTROL, DATA, OPEN, TASKS
 
 PARAMETER = re.compile(r"\{[^}]+\}")
 METRICS = {
@@ -110,7 +110,8 @@ def test_openapi_lists_every_route(plain: Server) -> None:
     assert document["info"]["title"]
     assert document["info"]["version"]
     templates = {template: set(row) for template, row in document["paths"].items()}
-    known = [(row[0], row[1].partition("?")[0]) for row in DATA] + [("POST", path) for path in CLASSIFYING] + CONTROL
+    known = [(row[0], row[1].partition("?")[0]) for row in (*DATA, *TASKS)] + CONTROL
+    known += [("POST", path) for path in CLASSIFYING]
     for method, path in known + [("GET", path) for path in OPEN[:3]]:
         fitting = [found for template, found in templates.items() if fits(template, path)]
         assert any(method.lower() in found for found in fitting), f"{method} {path}"

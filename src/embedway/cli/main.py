@@ -12,9 +12,11 @@ import click
 
 from embedway import __version__
 from embedway.cli.deployments import audit, deployments
+from embedway.cli.jobs import jobs
 from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
 from embedway.cli.registry import instances, models
+from embedway.cli.usage import usage
 from embedway.configuration import check_serving, warn_unknown
 from embedway.errors import EmbedwayError, ModelFilesError
 from embedway.observe import set_up_logging
@@ -140,8 +142,8 @@ def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
     return settings
 
 
-for group in (models, instances, keys, deployments, audit):
-    cli.add_command(group)
+for command in (models, instances, keys, usage, jobs, deployments, audit):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from embedway.access.usage import UsageLog
 from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
 from embedway.http.access import Access
@@ -24,11 +25,14 @@ from embedway.http.credentials import StoredCredentials
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
+from embedway.http.operations.parts import make_parts
 from embedway.http.ops import Ops
+from embedway.http.quota import Quotas, make_quotas
 from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
-from embedway.http.storage import Storage
+from embedway.http.storage import Storage, Stored
 from embedway.http.tenancy import Tenancy
+from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
 
@@ -37,6 +41,13 @@ log = logging.getLogger(__name__)
 _EXPOSED = [
     "x-request-id",
     "retry-after",
+    "retry-after-ms",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
     "x-total-time",
     "x-compute-tokens",
     "x-embedway-truncated",
@@ -59,18 +70,21 @@ def build_app(
     tenancy = Tenancy(settings, engine, storage.ready)
     storage.tell(access.api_keys.expect, tenancy.expect)
     metrics.store_up.set_function(lambda: registry.up)
-    known = operations(engine, settings, registry, tenancy)
+    jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
+    usage = UsageLog(storage.ready)
+    known = operations(make_parts(engine, settings, registry, jobs, usage, tenancy))
+    stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage, tenancy]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    routes = [*ops.routes(), *_routes(known, access, limits, metrics)]
+    quotas = make_quotas(settings, engine, metrics)
+    make = partial(Endpoint, access=access, limits=limits, metrics=metrics, usage=usage, quotas=quotas)
+    routes = [*ops.routes(), *_routes(known, make)]
     if settings.root_path:  # a proxy may strip the prefix or leave it
         routes = [Mount(settings.root_path, routes=routes), *routes]
     app = Starlette(
         routes=routes,
-        lifespan=_lifespan(
-            engine, partial(storage.serving, [StoredCredentials(access), registry, tenancy]), on_failure
-        ),
+        lifespan=_lifespan(engine, partial(storage.serving, stored), on_failure, quotas),
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _no_such_route(settings.root_path)},
     )
@@ -78,7 +92,7 @@ def build_app(
     return app
 
 
-def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> list[BaseRoute]:
+def _routes(known: Sequence[Operation], make: Callable[[Sequence[Operation]], Endpoint]) -> list[BaseRoute]:
     """Each path with and without a slash at its end: one vendor's own sample has it, and a redirect would drop the
     body.
     """
@@ -88,7 +102,7 @@ def _routes(known: Sequence[Operation], access: Access, limits: BodyLimits, metr
             shared.setdefault(path, {}).setdefault(operation.method, []).append(operation)
     routes: list[BaseRoute] = []
     for path, methods in shared.items():
-        endpoints = {method: Endpoint(sharing, access, limits, metrics) for method, sharing in methods.items()}
+        endpoints = {method: make(sharing) for method, sharing in methods.items()}
         ends = ("",) if path.endswith(":path}") else ("", "/")
         routes += [Route(path + end, Methods(endpoints)) for end in ends]
     return routes
@@ -106,7 +120,10 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _lifespan(
-    engine: Engine, store: Callable[[], AbstractAsyncContextManager[None]], on_failure: Callable[[SetupError], None]
+    engine: Engine,
+    store: Callable[[], AbstractAsyncContextManager[None]],
+    on_failure: Callable[[SetupError], None],
+    quotas: Quotas | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def load() -> None:
         try:
@@ -125,6 +142,8 @@ def _lifespan(
             with contextlib.suppress(asyncio.CancelledError):
                 await loading
             await engine.stop()
+            if quotas is not None:
+                await quotas.stop()
 
     return lifespan
 

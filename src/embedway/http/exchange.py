@@ -8,11 +8,15 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from embedway.errors import NoPermission
 from embedway.types import Caller, EmbedResult, RankResult
+
+if TYPE_CHECKING:
+    from embedway.http.quota import Allowance
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 TIMEOUT_HEADER = "x-embedway-timeout-ms"
@@ -29,6 +33,8 @@ class Exchange:
     `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
     `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key of the configuration, the id
     of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace.
+    `used` are the models that answered, and the tokens that each consumed. `allowance` is what the request holds of its
+    quotas.
     """
 
     request: Request
@@ -38,6 +44,8 @@ class Exchange:
     who: str = "anonymous"
     reaches: Callable[[str], bool] = _anywhere
     headers: dict[str, str] = field(default_factory=dict)
+    used: list[tuple[str, int]] = field(default_factory=list)
+    allowance: Allowance | None = None
     body_unread: bool = False
 
     @classmethod
@@ -66,6 +74,7 @@ class Exchange:
     def note(self, result: EmbedResult | RankResult) -> None:
         """The timing headers under the names of text-embeddings-inference (milliseconds), and Embedway's own."""
         timings, usage = result.timings, result.usage
+        self.used.append((result.model, usage.tokens))
         self.headers |= {
             "x-compute-type": "cpu",
             "x-compute-time": str(int((timings.prepare_s + timings.queue_s + timings.run_s) * 1000)),

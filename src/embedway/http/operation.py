@@ -15,12 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from embedway.access.usage import UsageLog
 from embedway.errors import EmbedwayError, Unavailable
 from embedway.http.access import Access, Demand, ResourceKind
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
 from embedway.http.exchange import Exchange
+from embedway.http.quota import Quotas
 from embedway.observe import Metrics
+from embedway.types import Task
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Operation:
 
     `answer(exchange, body)` gives the reply's JSON; `body` is None for an operation without one (`body_type` None).
     `reply_type` (a struct, or a list of them), `summary` and `example` (of a body) describe it in the OpenAPI document.
+    `task` is what a body that names no model asks for; what is `counted` consumes tokens of a quota.
     `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
     the control plane: always a signature or an admin key, and a permission for this action on the `resource` of the
     path. `told_by`: where several operations share a path, the keys by which a body shows that it is this one's.
@@ -56,6 +60,8 @@ class Operation:
     guarded: bool = True
     action: str | None = None
     resource: ResourceKind = "instance"
+    task: Task = "embedding"
+    counted: bool = True
     example: Any = None
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()
@@ -80,10 +86,20 @@ class Endpoint:
     operation recognises.
     """
 
-    def __init__(self, operations: Sequence[Operation], access: Access, limits: BodyLimits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        access: Access,
+        limits: BodyLimits,
+        metrics: Metrics,
+        usage: UsageLog,
+        quotas: Quotas | None = None,
+    ) -> None:
         self._operations = operations
         self._access = access
         self._metrics = metrics
+        self._usage = usage
+        self._quotas = quotas
         max_bytes = operations[0].dialect.max_body_bytes
         self._max_bytes = limits.max_bytes if max_bytes is None else min(limits.max_bytes, max_bytes)
         self._timeout_s = limits.timeout_s
@@ -106,6 +122,8 @@ class Endpoint:
         except Exception:
             log.exception("Request %s to %s failed.", exchange.request_id, operation.name)
             response = error_reply(operation.dialect, exchange, EmbedwayError("The server failed on this request."))
+        if exchange.allowance is not None and self._quotas is not None:
+            response.headers.update(await self._quotas.leave(exchange, left=response.status_code == _LEFT))
         self._count(operation, exchange, response.status_code)
         return response
 
@@ -113,23 +131,35 @@ class Endpoint:
         """Check the caller, then read the body; empty where the operation has none."""
         exchange.body_unread = operation.body_type is not None
         proof = await self._access.look(exchange, operation.demand)
+        if proof is None:
+            await self._enter(operation, exchange)
         raw = b""
         if operation.body_type is not None:
             raw = await read_body(exchange.request, self._max_bytes, self._timeout_s)
             exchange.body_unread = False
         if proof is not None:
             await self._access.prove(exchange, proof, raw)
+            await self._enter(operation, exchange)
         return raw
+
+    async def _enter(self, operation: Operation, exchange: Exchange) -> None:
+        """Ask the quotas, now that the caller is known."""
+        if self._quotas is not None and (operation.guarded or operation.action is not None):
+            await self._quotas.enter(exchange, operation)
 
     async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
         if operation.body_type is None:
             return await operation.answer(exchange, None)
         body = decode(self._decoders[operation.name], raw)
+        if self._quotas is not None and operation.guarded:
+            await self._quotas.reserve(exchange, operation, body, raw)
         return await _while_connected(exchange.request, operation.answer(exchange, body))
 
     def _count(self, operation: Operation, exchange: Exchange, status: int) -> None:
         self._metrics.requests.labels(operation.name, str(status)).inc()
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
+        if operation.action is None and operation.guarded:
+            self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
 
 
 class Methods:

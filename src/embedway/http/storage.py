@@ -37,8 +37,9 @@ class Stored(Protocol):
 class Storage:
     """Opens the store for its parts in the background, and closes it after them.
 
-    A configured database is opened at once, and so is the default file that is there or appears; else nothing is made
-    before something asks for it: most servers that only embed never do.
+    A configured database is opened at once, and so is the default file that is there or appears, or that a server with
+    API keys needs for their usage. Else nothing is made before something asks for it: a server that only embeds for
+    this machine never does.
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[SetupError], None]) -> None:
@@ -100,7 +101,7 @@ class Storage:
 
     async def _need(self) -> None:
         """Return when a store is wanted."""
-        if self._settings.database_url is not None:
+        if self._settings.database_url is not None or self._settings.api_key_sha256:
             return
         file = default_file()
         while not self._asked.is_set() and not file.exists():

@@ -13,8 +13,14 @@ from typing import Literal
 
 from embedway.errors import ModelFilesError, SetupError
 
-ServiceTask = Literal["embedding", "sparse", "multimodal", "rerank", "multimodal rerank", "reduction"]
+ServiceTask = Literal["embedding", "sparse", "multimodal", "rerank", "multimodal rerank", "reduction", "image analysis"]
 Certainty = Literal["documented", "inferred", "stand_in"]
+
+
+REGISTER = (
+    "Register a model of type image_analyze under this name in the workspace's instance: CreateModel, or "
+    "embedway models add."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ def deploy_hint(service: Service) -> str:
     """One sentence on how to deploy the service, or on why this version cannot."""
     if service.task == "reduction":
         return f"'{service.id}' is a service for {service.task}, which this version does not serve."
+    if service.task == "image analysis":
+        return REGISTER
     source = service.weights or next(iter(service.stand_ins), "<folder>")
     stand_in = ", stand_in = true" if service.weights is None else ""
     block = f'Deploy it with a [[model]] block of name = "{service.id}" and source = "{source}"{stand_in}'
@@ -258,5 +266,19 @@ _FURTHER = (
     ),
 )
 
-SERVICES: Mapping[str, Service] = MappingProxyType({service.id: service for service in (*_TEXT, *_FURTHER)})
+_ANALYSIS = tuple(
+    Service(
+        id=name,
+        task="image analysis",
+        languages="multilingual",
+        max_tokens=None,
+        dimensions=None,
+        qps=10,
+        weights=None,
+        certainty="stand_in",
+    )
+    for name in ("ops-image-analyze-vlm-001", "ops-image-analyze-ocr-001")
+)
+
+SERVICES: Mapping[str, Service] = MappingProxyType({service.id: service for service in (*_TEXT, *_FURTHER, *_ANALYSIS)})
 """Every known service by its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -12,6 +13,8 @@ from embedway.errors import SettingsError
 from embedway.store.connection import reading, unreachable
 from embedway.store.schema import REVISION, REVISION_TABLE
 
+_ALEMBIC = threading.Lock()
+"""Alembic keeps what it works on in its modules: one migration at a time in a process, whatever the database."""
 _LOCK = 0x656D_6265_6477_6179
 """PostgreSQL's advisory lock that a migration holds: `embedway` in ASCII. SQLite has its one write lock."""
 
@@ -55,7 +58,7 @@ def _migrate(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    with engine.connect() as connection:
+    with _ALEMBIC, engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection

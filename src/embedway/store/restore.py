@@ -15,7 +15,7 @@ from embedway.errors import SettingsError
 from embedway.store.audit import record
 from embedway.store.backup import read_backup
 from embedway.store.database import Database
-from embedway.store.schema import event, metadata, nonce, version
+from embedway.store.schema import event, job_log, metadata, nonce, version
 
 _AT_ONCE = 500
 """Rows in one statement."""
@@ -93,5 +93,9 @@ def _renew_versions(connection: Connection, before: Mapping[str, int]) -> None:
 
 def _continue_ids(connection: Connection) -> None:
     """Let PostgreSQL count on from the ids that were given; SQLite does so by itself."""
-    if connection.dialect.name == "postgresql" and (last := connection.scalar(select(func.max(event.c.id)))):
-        connection.execute(text("SELECT setval(pg_get_serial_sequence('event', 'id'), :last)"), {"last": last})
+    if connection.dialect.name != "postgresql":
+        return
+    for table in (event, job_log):
+        if last := connection.scalar(select(func.max(table.c.id))):
+            counter = func.pg_get_serial_sequence(table.name, "id")
+            connection.execute(select(func.setval(counter, last)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest revision: a database that has it is opened without Alembic, whose import takes longer than all else."""
 REVISION_TABLE = "embedway_revision"
 
@@ -122,7 +122,7 @@ job = Table(
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
     Column("namespace", String, nullable=False),
-    Column("status", String, nullable=False),  # pending, running, success or failed
+    Column("status", String, nullable=False),  # of jobs.job.Status
     Column("payload", Text, nullable=False),  # JSON
     Column("result", Text),  # JSON
     Column("error", Text),
@@ -135,6 +135,29 @@ job = Table(
     Column("created_s", Double, nullable=False),
     Column("updated_s", Double, nullable=False),
     Index("ix_job_status_run_after_s", "status", "run_after_s"),
+)
+
+job_log = Table(
+    "job_log",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("job_id", String, nullable=False),
+    Column("at_s", Double, nullable=False),
+    Column("line", Text, nullable=False),
+    Index("ix_job_log_job_id", "job_id", "id"),
+    sqlite_autoincrement=True,  # lines are told apart, and kept in order, by their ids
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", String, primary_key=True),  # YYYY-MM-DD, UTC
+    Column("key", String, primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("model", String, primary_key=True),  # empty for requests that reached none
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
 )
 
 version = Table(

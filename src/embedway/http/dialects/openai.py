@@ -11,7 +11,15 @@ from typing import Literal
 import msgspec
 
 from embedway.engine.engine import Engine
-from embedway.errors import EmbedwayError, InvalidInput, Overloaded, Unauthenticated, Unavailable
+from embedway.errors import (
+    EmbedwayError,
+    InvalidInput,
+    Overloaded,
+    QuotaExceeded,
+    RateExceeded,
+    Unauthenticated,
+    Unavailable,
+)
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.exchange import Exchange
 from embedway.types import Agreement, Facts, ModelStatus, Role, Task
@@ -29,7 +37,12 @@ _SEND_TEXT = (
     "Token ids are not accepted: send text. In LangChain's OpenAIEmbeddings set check_embedding_ctx_length=False."
 )
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {"unauthenticated": "invalid_api_key", "overloaded": "rate_limit_exceeded"}
+_CODES = {
+    "unauthenticated": "invalid_api_key",
+    "overloaded": "rate_limit_exceeded",
+    "rate_exceeded": "rate_limit_exceeded",
+    "quota_exceeded": "insufficient_quota",
+}
 
 
 class TokenUsage(msgspec.Struct):
@@ -138,14 +151,25 @@ def read_texts(given: str | Sequence[str | int | Sequence[int]], max_inputs: int
 
 
 def error_kind(error: EmbedwayError) -> str:
-    """OpenAI's `type` of an error."""
+    """OpenAI's `type` of an error; of a rate, what is limited."""
+    if isinstance(error, RateExceeded):
+        return error.unit
+    if isinstance(error, QuotaExceeded):
+        return _CODES[error.code]
     return _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
 
 
 def error_headers(error: EmbedwayError) -> dict[str, str]:
-    """What HTTP itself says of an error: when to come back (RFC 9110 §10.2.3), how to prove who one is (§11.6.1)."""
+    """What HTTP itself says of an error: when to come back (RFC 9110 §10.2.3), how to prove who one is (§11.6.1).
+
+    `retry-after-ms` and `x-should-retry` are OpenAI's: its clients read them first.
+    """
     if isinstance(error, Unauthenticated):
         return {"www-authenticate": "Bearer"}
+    if isinstance(error, RateExceeded):
+        return {"retry-after": str(error.retry_after_s), "retry-after-ms": str(error.retry_after_ms)}
+    if isinstance(error, QuotaExceeded):
+        return {"x-should-retry": "false"}
     if isinstance(error, Overloaded):
         return {"retry-after": str(error.retry_after_s)}
     return {"retry-after": "1"} if isinstance(error, Unavailable) else {}

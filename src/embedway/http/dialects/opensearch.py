@@ -12,7 +12,15 @@ import msgspec
 import orjson
 
 from embedway.engine.engine import Engine
-from embedway.errors import EmbedwayError, InvalidInput, ModelNotFound, NoPermission, SignatureRefused
+from embedway.errors import (
+    EmbedwayError,
+    InvalidInput,
+    ModelNotFound,
+    NoPermission,
+    QuotaExceeded,
+    RateExceeded,
+    SignatureRefused,
+)
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.dialects.embeddings import EmbeddingRow, Embeddings, EmbeddingsBody, write_embeddings
 from embedway.http.dialects.openai import TokenUsage, error_headers
@@ -99,6 +107,11 @@ class OpenSearch:
             status, code = error.gateway_status, error.reason
         elif isinstance(error, NoPermission):
             code = error.reason
+        elif isinstance(error, RateExceeded):
+            message = f"Requests rate limit exceeded, please try again later. {message}"
+        elif isinstance(error, QuotaExceeded):
+            code = "Throttling.AllocationQuota"
+            message = f"Allocated quota exceeded, please increase your quota limit. {message}"
         elif status in _BAD_BODY:
             status = 400
         elif field := field_of(error, self._items):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embedway.access.usage import UsageLog
 from embedway.egress import Egress, EgressRules
 from embedway.engine.engine import Engine
 from embedway.http.dialects import cohere, infinity, tei, vllm
@@ -15,6 +16,7 @@ from embedway.http.dialects.platform import Platform
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.registry import Registry
 from embedway.http.tenancy import Tenancy
+from embedway.jobs.jobs import Jobs
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
 
@@ -30,6 +32,9 @@ QUERY = "What is the capital of France?"
 DOCUMENTS = ["Berlin is the capital of Germany.", "Paris is the capital of France."]
 TEXTS = ["Science and technology are the primary productive forces", "opensearch product documentation"]
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""A grey PNG of one pixel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -40,6 +45,8 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    jobs: Jobs
+    usage: UsageLog
     tenancy: Tenancy
 
     @property
@@ -47,9 +54,24 @@ class Parts:
         return self.settings.request_timeout_s
 
 
-def make_parts(engine: Engine, settings: Settings, registry: Registry, tenancy: Tenancy) -> Parts:
-    """What all operations share."""
+def make_parts(
+    engine: Engine,
+    settings: Settings,
+    registry: Registry | None = None,
+    jobs: Jobs | None = None,
+    usage: UsageLog | None = None,
+    tenancy: Tenancy | None = None,
+) -> Parts:
+    """What all operations share. Without what keeps things in the store, they are good for describing them only."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
+    ranking = Ranking(engine, settings.request_timeout_s)
     return Parts(
-        engine, settings, Ranking(engine, settings.request_timeout_s), Pictures(Egress(rules)), registry, tenancy
+        engine,
+        settings,
+        ranking,
+        Pictures(Egress(rules)),
+        registry or Registry(settings, engine),
+        jobs or Jobs(engine),
+        usage or UsageLog(),
+        tenancy or Tenancy(settings, engine),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from embedway.http.dialects import multimodal, services
+from embedway.http.dialects import analyze, multimodal, services
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
 from embedway.http.dialects.embeddings import EmbeddingsBody
 from embedway.http.dialects.opensearch import (
@@ -15,7 +15,7 @@ from embedway.http.dialects.opensearch import (
     TextEmbeddingReply,
 )
 from embedway.http.operation import Operation
-from embedway.http.operations.parts import DOCUMENTS, OPENSEARCH, OPENSEARCH_DOCS, QUERY, TEXTS, Parts
+from embedway.http.operations.parts import DOCUMENTS, OPENSEARCH, OPENSEARCH_DOCS, PIXEL, QUERY, TEXTS, Parts
 
 
 def texts(parts: Parts) -> Sequence[Operation]:
@@ -107,5 +107,32 @@ def images(parts: Parts) -> Sequence[Operation]:
             body_type=multimodal.MultimodalRankerBody,
             reply_type=multimodal.MultimodalRankerReply,
             example={"query": element, "docs": [element]},
+        ),
+    ]
+
+
+def analysis(parts: Parts) -> Sequence[Operation]:
+    path = "/v3/openapi/workspaces/{workspace}/image-analyze/{service_id:path}/async"
+    return [
+        Operation(
+            name="CreateImageAnalyzeTask",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=(path,),
+            answer=analyze.ImageAnalyze(parts.engine, parts.pictures, parts.jobs),
+            summary="Put an image into words, as a task (AI Search Open Platform)",
+            body_type=analyze.AnalyzeBody,
+            reply_type=analyze.AnalyzeReply,
+            example={"document": {"content": PIXEL, "file_name": "pixel.png"}},
+        ),
+        Operation(
+            name="GetImageAnalyzeTaskStatus",
+            dialect=OPENSEARCH,
+            method="GET",
+            paths=(f"{path}/task-status",),
+            answer=analyze.ImageAnalyzeStatus(parts.jobs),
+            query={"task_id": {"type": "string", "minLength": 1, "description": "The task's id. It is required."}},
+            summary="Whether such a task is done, and what came out (AI Search Open Platform)",
+            reply_type=analyze.TaskReply,
         ),
     ]

@@ -1,4 +1,4 @@
-"""The first tables: instances, models, events, keys, nonces, workspaces, deployments, jobs, versions."""
+"""The first tables: instances, models, events, keys, nonces, workspaces, deployments, jobs, usage, versions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ def upgrade() -> None:
     _access()
     _tenants()
     _jobs()
+    _usage()
 
 
 def downgrade() -> None:
     """Drop them."""
-    for table in ("version", "job", "nonce", "deployment", "workspace", "api_key", "access_key"):
+    for table in ("version", "usage", "job", "nonce", "deployment", "workspace", "api_key", "access_key"):
         op.drop_table(table)
     for table in ("event", "model", "instance"):
         op.drop_table(table)
@@ -124,6 +125,19 @@ def _tenants() -> None:
         sa.Column("updated_s", sa.Double, nullable=False),
     )
     op.create_index("ix_deployment_workspace", "deployment", ["workspace"])
+
+
+def _usage() -> None:
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.String, primary_key=True),
+        sa.Column("key", sa.String, primary_key=True),
+        sa.Column("namespace", sa.String, primary_key=True),
+        sa.Column("model", sa.String, primary_key=True),
+        sa.Column("requests", sa.BigInteger, nullable=False),
+        sa.Column("errors", sa.BigInteger, nullable=False),
+        sa.Column("tokens", sa.BigInteger, nullable=False),
+    )
 
 
 def _jobs() -> None:

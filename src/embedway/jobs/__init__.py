@@ -1,0 +1,1 @@
+"""Durable background tasks: they outlive the process that accepted them."""
