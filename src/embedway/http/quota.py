@@ -184,13 +184,13 @@ class Quotas:
             allowance.note(await counts.change(listed))
 
 
-def make_quotas(settings: Settings, engine: Engine, metrics: Metrics) -> Quotas | None:
+def make_quotas(settings: Settings, engine: Engine, metrics: Metrics, deployments: Mapping[str, str]) -> Quotas | None:
     """None where nothing is limited. Raises `SettingsError`."""
     rules = Rules(settings.quota, () if settings.no_default_quotas else default_quotas())
     if not rules:
         return None
     counts = make_counts(settings.quota_url, metrics.quota_local.set)
-    return Quotas(rules, {one.id: one.model for one in settings.deployment}, engine, metrics, counts)
+    return Quotas(rules, deployments, engine, metrics, counts)
 
 
 def limit_headers(states: Sequence[State]) -> dict[str, str]:

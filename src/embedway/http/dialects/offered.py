@@ -11,18 +11,26 @@ from embedway.errors import EmbedwayError, InvalidInput
 from embedway.http.dialects.platform import ServiceShown, ServicesReply, workspace_of
 from embedway.http.exchange import Exchange
 from embedway.http.tenancy import Tenancy
-from embedway.models.services import SERVICES, Service
-from embedway.types import Caller, Facts, ModelStatus, Task
+from embedway.models.services import SERVICES, Service, ServiceTask
+from embedway.types import Caller, ModelStatus, RemoteKind
 
-KINDS: Mapping[str, str] = {
+KINDS: Mapping[ServiceTask, str] = {
     "embedding": "text-embedding",
     "sparse": "text-sparse-embedding",
     "multimodal": "multi-modal-embedding",
     "rerank": "ranker",
     "multimodal rerank": "multi-modal-reranker",
     "reduction": "embedding-tuning",
+    "image analysis": "image-analyze",
 }
 """The platform's types of services, which are the words of their paths, by task."""
+
+_REMOTE: Mapping[RemoteKind, ServiceTask] = {
+    "text_embedding": "embedding",
+    "text_sparse_embedding": "sparse",
+    "image_embedding": "multimodal",
+    "image_analyze": "image analysis",
+}
 
 
 class Services:
@@ -63,7 +71,7 @@ class Services:
         return [
             ServiceShown(
                 service_id=one.id,
-                service_type=KINDS[one.task],
+                service_type=KINDS["embedding" if one.task == "classify" else one.task],
                 model_type="deployment",
                 name=one.id,
                 description=f"A custom deployment of {one.model}.",
@@ -109,7 +117,7 @@ def _show_own(name: str, status: ModelStatus) -> ServiceShown:
         meta |= {"maxTokens": facts.max_tokens} | ({"dimension": facts.dimensions} if facts.dimensions else {})
     return ServiceShown(
         service_id=name,
-        service_type=KINDS[_task(facts)],
+        service_type=KINDS[_task(status)],
         model_type="system",
         name=name,
         description="A model of this server.",
@@ -118,7 +126,11 @@ def _show_own(name: str, status: ModelStatus) -> ServiceShown:
     )
 
 
-def _task(facts: Facts | None) -> Task:
+def _task(status: ModelStatus) -> ServiceTask:
+    """What a model is for: as it was registered, else by what it can do."""
+    if status.spec.remote is not None:
+        return _REMOTE[status.spec.remote.kind]
+    facts = status.facts
     if facts is not None and "image" in facts.modalities:
         return "multimodal"
     return "rerank" if facts is not None and "rerank" in facts.tasks and not facts.dimensions else "embedding"
