@@ -122,6 +122,16 @@ def shapes_only(options: argparse.Namespace) -> None:
     print(f"written: {path.relative_to(REPOSITORY)}")
 
 
+def reduction_only(options: argparse.Namespace) -> None:
+    """How many neighbours trained reductions keep, beside cutting, random projection and principal components."""
+    from bench import reduction  # needs Embedway and NumPy, which the other commands do without
+
+    told = reduction.run(WORK, options.quick)
+    path = result_path("reduction-quick" if options.quick else "reduction")
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"written: {path.relative_to(REPOSITORY)}")
+
+
 def gpu_only(options: argparse.Namespace) -> None:
     """Real shapes on an NVIDIA GPU, beside sentence-transformers."""
     try:
@@ -211,6 +221,7 @@ COMMANDS = {
     "memory": memory_only,
     "fairness": fairness_only,
     "shapes": shapes_only,
+    "reduction": reduction_only,
     "gpu": gpu_only,
     "start": start_only,
     "list": list_rivals,

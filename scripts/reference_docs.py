@@ -54,6 +54,7 @@ from embedway.http.dialects import (
     tei,
     tei_embed,
     tei_tokens,
+    tuning,
     vllm,
     vllm_tokens,
 )
@@ -94,6 +95,8 @@ MODEL_KEYS = {
     "`x-embedway-stand-in`.",
     "keep_alive_s": "Seconds unused after which it is unloaded; the next call loads it again and waits. 0: at once. "
     "Default: the server's `keep_alive_s`.",
+    "reduction": "Folder of a [trained reduction](../guides/reduction.md), through which its vectors go. `dimensions` "
+    "may then be anything from 1 to the base's.",
     "required": "Whether `/ready` waits for it, and whether the server ends when it cannot be served.",
 }
 
@@ -276,6 +279,8 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], str] = {
     (services.RankerBody, "query"): QUERY,
     (services.RankerBody, "docs"): "Texts, none of them empty.",
     (services.RankerBody, "options"): 'An extension: `{"raw_scores": true}` for logits in place of scores.',
+    (tuning.TuningBody, "input"): "Vectors, each of as many numbers as the reduction was trained on.",
+    (tuning.TuningBody, "parameters"): "`model_name` and `output_dimension`.",
     (multimodal.MultimodalBody, "input"): "Objects with a `text` or an `image`. " + IMAGE,
     (multimodal.MultimodalBody, "options"): NO_EFFECT,
     (multimodal.MultimodalRankerBody, "query"): "An object with a `text` or an `image`. " + IMAGE,
@@ -406,6 +411,9 @@ NOTES = {
     "GetDocumentRank": "Best first. Scores as of `/rerank`.",
     "GetMultiModalEmbedding": "An element is a text or an image, not both.",
     "GetMultiModalReranker": "Best first, by the cosine of the vectors; what is below 0 counts as 0.",
+    "GetEmbeddingTuning": "`{service_id}` is `ops-embedding-dim-reduction-001`. `parameters` has `model_name`, a "
+    "[trained reduction](../guides/reduction.md) or a model with one, and `output_dimension`: 512 if it is left out, "
+    "or all that there is.",
     "CreateImageAnalyzeTask": "The task is in the database before its id is answered, so it outlives the server. It is "
     "tried three times. 429 where 100 tasks of the workspace, or 1,000 of all, are not done.",
     "GetImageAnalyzeTaskStatus": "`PENDING`, `SUCCESS` with `data`, or `FAIL` with `error`. A task of another "
@@ -444,6 +452,10 @@ CELLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "GetTextSparseEmbedding": (
         "sparse embedding",
         {"searchplat20240529": "test_searchplat.py::test_sparse_embedding"},
+    ),
+    "GetEmbeddingTuning": (
+        "reduction of vectors",
+        {"searchplat20240529": "test_searchplat_reduction.py::test_vectors_are_made_shorter"},
     ),
     "GetMultiModalEmbedding": (
         "multimodal",
@@ -724,6 +736,16 @@ def settings_page() -> str:
         "## [[deployment]]",
         "One table for each custom deployment; in the file only.",
         _table(("key", "type", "default", "meaning"), deployment_rows),
+        "## [[reduction]]",
+        "One table for each [trained reduction](../guides/reduction.md) of vectors that callers bring; in the file "
+        "only.",
+        _table(
+            ("key", "type", "default", "meaning"),
+            [
+                ("`name`", "text", "", "What clients call it: `model_name`. No other reduction or model may have it."),
+                ("`path`", "text", "", "Its folder."),
+            ],
+        ),
         "## [[instance]]",
         "One table for each instance in which models can be registered; the instance `default` always exists.",
         _table(("key", "type", "default", "meaning"), [("`id`", "text", "", "What clients call it.")]),

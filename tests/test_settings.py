@@ -8,6 +8,7 @@ import pytest
 
 from embedway.configuration import check_serving, load_settings, warn_unknown
 from embedway.errors import SettingsError
+from embedway.models.standins import with_stand_ins
 from embedway.settings import BUNDLED, Settings, hash_secret
 
 
@@ -150,3 +151,25 @@ def test_a_memory_budget_is_bytes() -> None:
     """Without one there is no bound."""
     assert load_settings(environment={"EMBEDWAY_MEMORY_BUDGET": "8GiB"}).memory_bytes == 8 * 2**30
     assert load_settings().memory_bytes is None
+
+
+def test_a_reduced_model_stands_in_for_nobody() -> None:
+    """With `stand_in` the bundled model is added as it is: its reduced vectors are shorter still."""
+    reduced = {"name": "small", "source": BUNDLED, "reduction": "folder"}
+    settings = load_settings({"model": [reduced], "stand_in": True})
+    assert [spec.name for spec in settings.model] == ["small", BUNDLED]
+    small, plain = with_stand_ins(settings.model, BUNDLED)
+    assert not small.aliases
+    assert "ops-text-embedding-002" in plain.aliases
+
+
+@pytest.mark.parametrize("names", [["twice", "twice"], [""], ["m"]], ids=["given twice", "empty", "a model has it"])
+def test_a_name_of_a_reduction_is_its_own(tmp_path: Path, names: list[str]) -> None:
+    """Callers would else not know which is meant."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[[model]]\nname = "m"\nsource = "fake"\n'
+        + "".join(f'[[reduction]]\nname = "{name}"\npath = "folder"\n' for name in names)
+    )
+    with pytest.raises(SettingsError, match="has an empty name, or one that another reduction or a model has"):
+        load_settings(config=config)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 DEPLOYED: Sequence[Task] = ("embedding", "rerank", "multimodal")
 """What a custom deployment can be for."""
-FILE_ONLY = ("deployment", "instance", "access_key", "quota")
+FILE_ONLY = ("deployment", "reduction", "instance", "access_key", "quota")
 """Tables of the configuration file."""
 NO_FLAGS = (*FILE_ONLY, "access_keys", "master_key")
 """A command line is no place for what decrypts or signs: others on the machine see it."""
@@ -198,7 +198,7 @@ def _check_access_keys(keys: Sequence[AccessKey]) -> None:
 def _models(settings: Settings) -> tuple[ModelSpec, ...]:
     """The models to serve: those configured, else the bundled one; general settings fill what a model leaves open."""
     models = settings.model
-    if not models or (settings.stand_in and not any(spec.source == BUNDLED for spec in models)):
+    if not models or (settings.stand_in and not any(spec.source == BUNDLED and not spec.reduction for spec in models)):
         models = (*models, ModelSpec(BUNDLED, BUNDLED))
     return tuple(_fill(spec, settings) for spec in models)
 
@@ -255,6 +255,11 @@ def _check_names(settings: Settings) -> None:
     for instance in settings.instance:
         if not _KEY_ID.fullmatch(instance.id):
             raise SettingsError(f"The instance id '{instance.id}' holds other characters than A-Z a-z 0-9 . _ -")
+    reductions = [reduction.name for reduction in settings.reduction]
+    if wrong := [name for name in reductions if not name or reductions.count(name) > 1 or name in names]:
+        raise SettingsError(
+            f"The reduction '{wrong[0]}' has an empty name, or one that another reduction or a model has."
+        )
     ids: set[str] = set()
     for deployment in settings.deployment:
         if deployment.id in ids or not re.fullmatch(r"[A-Za-z0-9._-]+", deployment.id):

@@ -29,6 +29,13 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_sha256: str | None = None
 
 
+class ReductionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `[[reduction]]`: a trained reduction under a name, for vectors that callers bring."""
+
+    name: str
+    path: str
+
+
 class Instance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An `[[instance]]`: a namespace in which models can be registered."""
 
@@ -121,6 +128,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(description="Model to serve: SOURCE, or NAME=SOURCE; a bundled name, hub id or folder."),
     ] = ()
     deployment: Annotated[tuple[Deployment, ...], Meta(description="Custom deployments; in the file only.")] = ()
+    reduction: Annotated[
+        tuple[ReductionEntry, ...],
+        Meta(description="Trained reductions of vectors that callers bring; in the file only."),
+    ] = ()
     instance: Annotated[
         tuple[Instance, ...], Meta(description="Instances in which models can be registered; in the file only.")
     ] = ()

@@ -1,6 +1,6 @@
-"""Register models with `alibabacloud-searchengine20211025`: python use_searchengine.py HOST:PORT URL NAME KEY [SECRET].
+"""Register models with `alibabacloud-searchengine20211025`: python use_searchengine.py HOST:PORT URL ID SECRET KEY.
 
-With a secret KEY is the id of an access key and requests are signed; without, it is an admin key.
+All is asked twice: signed with the access key ID, and with the admin key KEY. URL is the remote model's.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Session:
         return self.modify(content=models.ModifyModelRequestContent().from_map(shown))
 
 
-def main(endpoint: str, url: str, name: str, key: str, secret: str | None = None) -> None:
+def ask(url: str, name: str, endpoint: str, key: str, secret: str | None = None) -> dict[str, Any]:
+    """Everything, with an access key or, without a secret, with a bearer token."""
     report = Report()
     session = Session(open_client(endpoint, key, secret), url, name)
     report.ask("dry_run", lambda: session.create(dry_run="true"))
@@ -117,6 +118,13 @@ def main(endpoint: str, url: str, name: str, key: str, secret: str | None = None
     report.ask("stranger", stranger.get)
     with_scheme = Session(open_client(f"http://{endpoint}/", key, secret), url, name)
     report.ask("scheme", lambda: with_scheme.list(name="none"))
+    return report.answers
+
+
+def main(endpoint: str, url: str, key_id: str, secret: str, admin_key: str) -> None:
+    report = Report()
+    report.ask("signed", lambda: ask(url, "signed/model", endpoint, key_id, secret))
+    report.ask("bearer", lambda: ask(url, "bearer model", endpoint, admin_key))
     report.print()
 
 

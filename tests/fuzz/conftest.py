@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.reduce.artefacts import make
 from tests.robustness.running import running
 from tests.server import Server
 
@@ -24,13 +25,19 @@ matryoshka = [1, 2, 4]
 id = "fuzzed"
 model = "fake"
 token = "a-token"
+
+[[reduction]]
+name = "four"
+path = "FOLDER/four"
 """
 
 
 @pytest.fixture(scope="session")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server; at the end it is still there, and nothing it met has put a stack into its log."""
-    with running(tmp_path_factory.mktemp("fuzzed"), config=CONFIG) as server:
+    folder = tmp_path_factory.mktemp("fuzzed")
+    make(folder / "four", 4, 2, None)
+    with running(folder, config=CONFIG.replace("FOLDER", str(folder))) as server:
         yield server
         assert server.ready()
     assert "Traceback" not in server.output(), server.tail()

@@ -105,12 +105,16 @@ NEARLY_RANKINGS = st.builds(
 
 URLS = ("http://127.0.0.1/", "data:image/png;base64,AAAA", "data:,", "AAAA", "https://")
 PICTURE = st.fixed_dictionaries({"image": st.sampled_from(URLS)})
+VECTORS = st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=5), max_size=3)
 NEARLY_SERVICES = st.builds(
     encode,
     st.fixed_dictionaries(
         {},
         optional={
-            "input": INPUTS | SEVERAL | st.lists(ELEMENT | PICTURE, max_size=3),
+            "input": INPUTS | SEVERAL | st.lists(ELEMENT | PICTURE, max_size=3) | VECTORS,
+            "parameters": st.fixed_dictionaries(
+                {}, optional={"output_dimension": COUNT, "model_name": st.sampled_from(["four", "fake"]) | ANY_JSON}
+            ),
             "input_type": st.sampled_from(["query", "document"]) | ANY_JSON,
             "return_token": OPTION,
             "query": ANY_TEXT | ELEMENT | PICTURE | ANY_JSON,

@@ -33,9 +33,12 @@ SERVICES = {
     f"/v3/openapi/workspaces/{{workspace}}/{kind}/{{service_id}}": f"/v3/openapi/workspaces/default/{kind}/fake"
     for kind in ("text-sparse-embedding", "ranker", "multi-modal-embedding", "multi-modal-reranker")
 } | {
+    "/v3/openapi/workspaces/{workspace}/embedding-tuning/{service_id}": (
+        "/v3/openapi/workspaces/default/embedding-tuning/ops-embedding-dim-reduction-001"
+    ),
     "/v3/openapi/workspaces/{workspace}/image-analyze/{service_id}/async": (
         "/v3/openapi/workspaces/default/image-analyze/fake/async"
-    )
+    ),
 }
 """The platform's services beside text embedding, in the same way."""
 MANAGING = (

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from tests.clients.venvs import ensure
+from tests.reduce.artefacts import make_all
 from tests.server import Server, serving
 from tests.tiny import case
 from tests.tiny.pictures import PICTURES as FILES
-from tests.wire.configs import PICTURES, RANKING, STAND_IN, TOKEN
+from tests.wire.configs import PICTURES, RANKING, REDUCED, STAND_IN, TOKEN
 from tests.wire.exchange import KEY
 
 SCRIPTS = Path(__file__).parents[1] / "clients"
@@ -178,6 +179,16 @@ def pictures_report(pictured: Server, files: Path) -> dict[str, Any]:
     """What the platform's client reports of texts and images."""
     endpoint = pictured.url.removeprefix("http://")
     return report("searchplat", endpoint, KEY, TOKEN, str(files), script="searchplat_images")
+
+
+@pytest.fixture(scope="session")
+def reduction_report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the platform's client reports of a server with trained reductions and an API key."""
+    folder = tmp_path_factory.mktemp("reduction")
+    make_all(folder)
+    with serving(folder, "--api-key", KEY, config=REDUCED.format(folder=folder)) as server:
+        endpoint = server.url.removeprefix("http://")
+        return report("searchplat", endpoint, KEY, TOKEN, script="searchplat_reduction")
 
 
 @pytest.fixture(scope="session")

@@ -31,20 +31,14 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def signed(registry: Server, service: Misbehaving) -> Report:
-    endpoint = registry.url.removeprefix("http://")
-    return report("searchengine", endpoint, service.url, "signed/model", KEY_ID, SECRET)
-
-
-@pytest.fixture(scope="module")
-def bearer(registry: Server, service: Misbehaving) -> Report:
-    return report("searchengine", registry.url.removeprefix("http://"), service.url, "bearer model", ADMIN)
+def both(registry: Server, service: Misbehaving) -> Report:
+    """What the client reports, in both ways of proving who it is."""
+    return report("searchengine", registry.url.removeprefix("http://"), service.url, KEY_ID, SECRET, ADMIN)
 
 
 @pytest.fixture(params=["signed", "bearer"])
-def found(request: pytest.FixtureRequest) -> Report:
-    """What the client reports, in both ways of proving who it is."""
-    return dict(request.getfixturevalue(request.param))
+def found(request: pytest.FixtureRequest, both: Report) -> Report:
+    return dict(both[request.param])
 
 
 def done(answer: dict[str, Any]) -> None:
@@ -130,7 +124,8 @@ def test_refusals(found: Report, name: str, status: int, code: str) -> None:
     assert error["request_id"]
 
 
-def test_strangers(signed: Report, bearer: Report) -> None:
+def test_strangers(both: Report) -> None:
     """The gateway's code for an unknown access key; Embedway's own for an unknown bearer."""
+    signed, bearer = both["signed"], both["bearer"]
     assert (signed["stranger"]["status_code"], signed["stranger"]["code"]) == (404, "InvalidAccessKeyId.NotFound")
     assert (bearer["stranger"]["status_code"], bearer["stranger"]["code"]) == (401, "InvalidApiKey")

@@ -7,7 +7,19 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from embedway.store.audit import record
-from embedway.store.schema import access_key, instance, job, job_log, metadata, model, nonce, usage
+from embedway.store.schema import (
+    access_key,
+    api_key,
+    deployment,
+    instance,
+    job,
+    job_log,
+    metadata,
+    model,
+    nonce,
+    usage,
+    workspace,
+)
 from embedway.store.vault import Vault
 from embedway.store.versions import bump
 
@@ -43,6 +55,13 @@ def fill(connection: Connection, vault: Vault) -> None:
     connection.execute(insert(job_log), [{"job_id": "j", "at_s": 1.0, "line": line} for line in ("a\nb", "größe")])
     counts = {"requests": 2**53 + 1, "errors": 0, "tokens": 2**62}
     connection.execute(insert(usage).values(day="2026-11-21", key="k", namespace="default", model="", **counts))
+    seconds = {"created_s": 1.5, "updated_s": 2.5}
+    connection.execute(insert(workspace).values(name="größe", facts='{"type": "standard"}', **seconds))
+    token = {"token_sha256": "0" * 64, "token": vault.seal("t")}
+    kind = {"workspace": "größe", "model": "m", "task": "embedding", "running": True, "edition": 2**31 - 1}
+    connection.execute(insert(deployment).values(id="d", **kind, **token, **seconds))
+    known = {"prefix": "OS-ab", "digest": "1" * 64, "masked": "OS-ab********6vvs", "admin": False, "scope": "{}"}
+    connection.execute(insert(api_key).values(id="k", enabled=True, created_s=1.5, **known))
     for number in range(3):
         record(connection, "AK1", "CreateModel", f"m{number}", detail={"number": number})
         bump(connection, "models")

@@ -86,3 +86,27 @@ model = "clip"
 task = "multimodal"
 token = "DEPLOY-TOKEN"
 """
+
+REDUCED = """
+[[model]]
+name = "small"
+source = "fake:16"
+reduction = "{folder}/sixteen"
+
+[[model]]
+name = "plain"
+source = "fake:16"
+
+[[reduction]]
+name = "my-model"
+path = "{folder}/four"
+
+[[reduction]]
+name = "wide"
+path = "{folder}/wide"
+
+[[deployment]]
+id = "dep-small"
+model = "small"
+token = "DEPLOY-TOKEN"
+"""

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.backends.services import Misbehaving, Question, Reply, misbehaving
+from tests.reduce.artefacts import make_all
 from tests.server import Server, serving
 from tests.tiny import case
 
-from .configs import KEYED, PICTURES, RANKING, STAND_IN
+from .configs import KEYED, PICTURES, RANKING, REDUCED, STAND_IN
 from .registry import INSTANCE, REGISTRY, SAMPLE, create
 
 
@@ -53,6 +54,15 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "clip").mkdir()
     case.load("clip").write(folder / "clip")
     with serving(folder, config=PICTURES.format(folder=folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def reduced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A keyless server with a model behind a trained reduction, a deployment of it, and reductions of vectors."""
+    folder = tmp_path_factory.mktemp("reduced")
+    make_all(folder)
+    with serving(folder, config=REDUCED.format(folder=folder)) as server:
         yield server
 
 

@@ -266,6 +266,22 @@ def test_debug_shows_no_secret_and_not_everything(registry: Server) -> None:
         done(call(registry, "DELETE", "/loud"))
 
 
+def test_a_secret_of_digits_spoils_no_numbers(registry: Server) -> None:
+    """Numbers that look like it are shown as they came; texts that repeat it are not."""
+
+    def behave(question: Question) -> Reply:
+        found = [{"embedding": [12345678, 1.0], "said": question.headers["token"]}]
+        return Reply(body=json.dumps({"result": {"embeddings": found}}).encode())
+
+    with misbehaving(behave) as echo:
+        request = {"requestBody": '{"a": "%{input}"}', "header": {"Token": "12345678"}}
+        response = {"embeddings": "$.result.embeddings[*]"}
+        create(registry, "digits", definition(echo.url, request=request, response=response))
+        (found,) = call(registry, "POST", "/digits/actions/debug", {"input": "x"}).json()["result"]["found"]
+        assert (found["embedding"], "1234" in found["said"]) == ([12345678, 1.0], False)
+        done(call(registry, "DELETE", "/digits"))
+
+
 def test_read_modify_write(registry: Server, service: Misbehaving) -> None:
     """What Get gave can be put back: the secret that it masked stays, while scheme, host and port do."""
     create(registry, "again", definition(service.url))

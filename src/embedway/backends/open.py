@@ -28,6 +28,8 @@ def open_backend(spec: ModelSpec, threads: int | None = None) -> Backend:
     `threads` defaults to the processors this process may use.
     """
     backend = _open(spec, threads or available_cpus())
+    if spec.reduction is not None:
+        backend = _reduce(backend, spec.reduction, spec.name)
     check_service_names(spec, backend.facts)
     return backend
 
@@ -59,6 +61,12 @@ def _open(spec: ModelSpec, threads: int) -> Backend:
             raise
         refused = error.message
     return _fall_back(files, spec, threads, refused)  # out of the except block: the error's frames hold weights
+
+
+def _reduce(base: Backend, folder: str, model: str) -> Backend:
+    from embedway.backends.reduced import open_reduced
+
+    return open_reduced(base, folder, model)
 
 
 def _open_family(files: ModelFiles, spec: ModelSpec, chosen: BackendName, threads: int) -> Backend:

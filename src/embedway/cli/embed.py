@@ -71,7 +71,7 @@ async def _embed(settings: Settings, job: Job) -> None:
     try:
         total = _count(job)
         facts = engine.models()[0].facts
-        dimensions = check_dimensions(facts, job.dimensions) or facts.dimensions if facts else 0
+        dimensions = check_dimensions(facts, job.dimensions) or facts.most_dimensions if facts else 0
         shown = sys.stderr.isatty() if job.progress is None else job.progress
         with (
             _open_sink(job.output, total, dimensions) as sink,

@@ -15,6 +15,7 @@ from embedway.cli.deployments import audit, deployments
 from embedway.cli.jobs import jobs
 from embedway.cli.keys import keys
 from embedway.cli.options import ENGINE, STORE, read_settings, settings_flags
+from embedway.cli.reduce import reduce
 from embedway.cli.registry import instances, models
 from embedway.cli.usage import usage
 from embedway.configuration import check_serving, warn_unknown
@@ -142,7 +143,7 @@ def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
     return settings
 
 
-for command in (models, instances, keys, usage, jobs, deployments, audit):
+for command in (models, instances, deployments, keys, audit, usage, jobs, reduce):
     cli.add_command(command)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from contextlib import closing
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from embedway.cli.table import render
@@ -13,6 +14,7 @@ from embedway.errors import SetupError
 from embedway.models.bundled import BUNDLED
 from embedway.models.families import find_family
 from embedway.models.recipe import read_recipe
+from embedway.models.reduction import read_reduction
 from embedway.models.services import SERVICES, Service
 from embedway.models.source import find_model
 from embedway.settings import Settings
@@ -88,12 +90,13 @@ def _row(spec: ModelSpec, measured: bool) -> dict[str, Any]:
         recipe = read_recipe(files, spec)
         if spec.backend != "sentence" and find_spec("sentence_transformers") is None:
             find_family(recipe.family).check(recipe.config)
+        dimensions = read_reduction(Path(spec.reduction)).card.dimension if spec.reduction else recipe.dimensions
     except SetupError as error:
         return row | {"problem": error.message}
     return row | {
         "origin": files.origin,
         "family": recipe.family,
-        "dimensions": recipe.dimensions,
+        "dimensions": dimensions,
         "max_tokens": recipe.max_tokens,
         "int8": str(_agreement(spec)) if measured else None,
     }

@@ -17,7 +17,9 @@ TOKEN_WIDTH = 128
 
 
 def check_call(facts: Facts, call: EmbedCall) -> int | None:
-    """The length to cut vectors to, None for native. Raises `InvalidInput` for what the model does not do."""
+    """The length to cut vectors to, None where they stay as they are. Raises `InvalidInput` for what the model does
+    not do.
+    """
     check_items(facts, call.items)
     if call.compare_with is None:  # else they are reduced to a score, batch by batch
         check_amount(facts, call.items)
@@ -27,7 +29,7 @@ def check_call(facts: Facts, call: EmbedCall) -> int | None:
 def check_amount(facts: Facts, items: Sequence[Item]) -> None:
     """Raise `InvalidInput` for more vectors of tokens than one answer may hold. One text alone is always answered."""
     wanting = [item for item in items if item.outputs & (Output.TOKENS | Output.STATES)]
-    numbers = estimate_tokens(wanting, facts) * (facts.dimensions or TOKEN_WIDTH)
+    numbers = estimate_tokens(wanting, facts) * (facts.most_dimensions or TOKEN_WIDTH)
     if len(wanting) > 1 and numbers > MOST_NUMBERS:
         raise InvalidInput(
             f"Vectors of all tokens of {len(wanting)} texts are too much for one answer: send fewer texts at a time."
@@ -83,15 +85,17 @@ def shortened(outputs: Outputs, dimensions: int) -> Outputs:
 
 
 def check_dimensions(facts: Facts, dimensions: int | None) -> int | None:
-    """The length to cut to, None for native. Raises `InvalidInput` naming the allowed range."""
-    if dimensions is None or dimensions == facts.dimensions:
+    """The length to cut to, None for that of what the pass gives. Raises `InvalidInput` naming the allowed range."""
+    if dimensions is None and facts.full_dimensions:
+        return facts.dimensions  # a reduced model's pass gives all components
+    if dimensions is None or dimensions == facts.most_dimensions:
         return None
     if not facts.matryoshka:
         raise InvalidInput(
             f"This model's vectors have {facts.dimensions} dimensions: it was not trained for shorter ones.",
             "$.dimensions",
         )
-    low, high = facts.matryoshka[0], facts.dimensions
+    low, high = facts.matryoshka[0], facts.most_dimensions
     if not low <= dimensions <= high:
         raise InvalidInput(
             f"This model's vectors may have {low} to {high} dimensions, not {dimensions}.", "$.dimensions"

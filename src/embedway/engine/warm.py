@@ -24,7 +24,7 @@ def warm(backend: Backend) -> None:
             parts = [part for part in (outputs.dense, outputs.scores, outputs.tokens, sparse) if part is not None]
             for part in parts:
                 check_finite(part)
-            wanted = {"dense": (facts.dimensions,), "scores": (max(1, len(facts.labels)),)}
+            wanted = {"dense": (facts.most_dimensions,), "scores": (max(1, len(facts.labels)),)}
             found = {"dense": outputs.dense, "scores": outputs.scores}
             if not parts or any(part is not None and part.shape != wanted[name] for name, part in found.items()):
                 raise ModelFilesError(

@@ -72,8 +72,8 @@ def build_app(
     metrics.store_up.set_function(lambda: registry.up)
     jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
     usage = UsageLog(storage.ready)
-    known = operations(make_parts(engine, settings, registry, jobs, usage, tenancy))
-    stored: list[Stored] = [StoredCredentials(access), registry, jobs, usage, tenancy]
+    known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage))
+    stored: list[Stored] = [StoredCredentials(access), registry, tenancy, jobs, usage]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)

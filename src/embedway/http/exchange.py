@@ -32,9 +32,8 @@ class Exchange:
 
     `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
     `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key of the configuration, the id
-    of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace.
-    `used` are the models that answered, and the tokens that each consumed. `allowance` is what the request holds of its
-    quotas.
+    of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `used` are the models that
+    answered, and the tokens that each consumed. `allowance` is what the request holds of its quotas.
     """
 
     request: Request

@@ -59,9 +59,9 @@ class Operation:
     body_type: type[msgspec.Struct] | None = None
     guarded: bool = True
     action: str | None = None
-    resource: ResourceKind = "instance"
     task: Task = "embedding"
     counted: bool = True
+    resource: ResourceKind = "instance"
     example: Any = None
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()

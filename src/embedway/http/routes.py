@@ -44,7 +44,7 @@ def operations(parts: Parts) -> Sequence[Operation]:
     tables = (
         *(openai.openai, ranking.rerank, ranking.for_cohere, openai.for_infinity),
         *(tei.tei_ranking, tei.embedding, tei.tokens),
-        *(platform.texts, platform.weights_and_ranks, platform.images, platform.analysis),
+        *(platform.texts, platform.weights_and_ranks, platform.vectors, platform.images, platform.analysis),
         *(instances.models, instances.model, usage.usage),
         *(workspaces.workspaces, workspaces.credentials, workspaces.functions),
     )

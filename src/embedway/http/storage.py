@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server l
 
 log = logging.getLogger(__name__)
 
-OPEN_S = 10.0
+OPEN_S = 5.0
 """Seconds that a request waits for the store to be opened."""
 LOOK_S = 0.4
 """Seconds between two looks for a file that another process may make."""

@@ -49,6 +49,8 @@ class Facts:
     tasks: frozenset[Task] = frozenset({"embedding"})
     matryoshka: tuple[int, ...] = ()
     """Lengths the model was trained to be cut to, ascending, native last; empty when it was not."""
+    full_dimensions: int = 0
+    """Of a reduced model, the numbers that its vectors can be asked to have at most, its base's; 0 of any other."""
     agreement: Agreement | None = None
     """With itself in float32; measured when a model is loaded in int8."""
     labels: tuple[str, ...] = ()
@@ -69,6 +71,11 @@ class Facts:
     """What an item may be made of."""
     image_tokens: int = 0
     """What one image costs, where images are taken and brought to one size; a middling one where they keep theirs."""
+
+    @property
+    def most_dimensions(self) -> int:
+        """The length of the longest vector that can be asked for."""
+        return self.full_dimensions or self.dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,8 @@ class RemoteSpec:
 class ModelSpec:
     """What to open and under which names: a `[[model]]` of the configuration, or a registered model.
 
+    `reduction` is the folder of a trained reduction, through which its vectors go.
+
     A registered model has a `namespace`, and is `remote`. A `disabled` one keeps its name and answers nobody.
     """
 
@@ -127,6 +136,7 @@ class ModelSpec:
     stand_in: bool = False
     required: bool = True
     keep_alive_s: float | None = None
+    reduction: str | None = None
     namespace: str = GLOBAL
     remote: RemoteSpec | None = None
     disabled: bool = False

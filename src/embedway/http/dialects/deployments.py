@@ -144,9 +144,9 @@ class Predict:
         facts = self._engine.find(deployment.model, exchange.caller).facts
         if dimension is None or facts is None:
             return None
-        if not 1 <= dimension <= facts.dimensions:
+        if not 1 <= dimension <= facts.most_dimensions:
             raise InvalidInput(
-                f"dimension must be between 1 and {facts.dimensions}, the foundation model's.", "$.dimension"
+                f"dimension must be between 1 and {facts.most_dimensions}, the foundation model's.", "$.dimension"
             )
         if facts.matryoshka or dimension == facts.dimensions:
             return dimension

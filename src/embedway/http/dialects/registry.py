@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from embedway.catalog.mask import plain, redact
-from embedway.catalog.verbatim import Tree
+from embedway.catalog.verbatim import MAX_DEPTH, Tree
 from embedway.errors import InvalidInput
 from embedway.http.dialects.instances import (
     MAX_PAGE,
@@ -104,10 +104,21 @@ def debugged(trace: Trace, secrets: Sequence[Tree]) -> Debugged:
             body=shown(trace.body),
         ),
         response=DebugResponse(trace.status or None, shown(trace.answer)),
-        found=_fit(msgspec.json.decode(redact(msgspec.json.encode(trace.found).decode(), secrets))),
+        found=_fit([_hide(value, secrets) for value in trace.found]),
         latency=trace.latency_ms,
         problem=plain(trace.problem, secrets) if trace.problem else None,
     )
+
+
+def _hide(value: Any, secrets: Sequence[Tree], depth: int = 0) -> Any:
+    """A JSON value without secrets in its texts, and without what lies deeper than anyone looks."""
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if depth > MAX_DEPTH:
+        return None
+    if isinstance(value, dict):
+        return {redact(key, secrets): _hide(one, secrets, depth + 1) for key, one in value.items()}
+    return [_hide(one, secrets, depth + 1) for one in value] if isinstance(value, list) else value
 
 
 def _fit(values: list[Any]) -> list[Any]:

@@ -43,9 +43,9 @@ class Usage:
         by = [name for text in given.getlist("by") for name in text.split(",") if name] or list(COLUMNS)
         if wrong := next((name for name in by if name not in COLUMNS), None):
             raise InvalidInput(f"by must name some of {', '.join(COLUMNS)}, not '{wrong[:80]}'.", "$.by")
-        since, until = given.get("since", ""), given.get("until", "")
+        since, until = given.get("since"), given.get("until")
         for name, day in (("since", since), ("until", until)):
-            if day and not _DAY.fullmatch(day):
+            if day is not None and not _DAY.fullmatch(day):
                 raise InvalidInput(f"{name} must be a day like 2026-11-21.", f"$.{name}")
-        rows = [UsedRow(**dataclasses.asdict(row)) for row in await self._log.read(since, until or "9999", by)]
+        rows = [UsedRow(**dataclasses.asdict(row)) for row in await self._log.read(since or "", until or "9999", by)]
         return msgspec.json.encode(UsageReply(exchange.request_id, len(rows), rows))

@@ -45,9 +45,9 @@ class Parts:
     ranking: Ranking
     pictures: Pictures
     registry: Registry
+    tenancy: Tenancy
     jobs: Jobs
     usage: UsageLog
-    tenancy: Tenancy
 
     @property
     def timeout_s(self) -> float:
@@ -58,9 +58,9 @@ def make_parts(
     engine: Engine,
     settings: Settings,
     registry: Registry | None = None,
+    tenancy: Tenancy | None = None,
     jobs: Jobs | None = None,
     usage: UsageLog | None = None,
-    tenancy: Tenancy | None = None,
 ) -> Parts:
     """What all operations share. Without what keeps things in the store, they are good for describing them only."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
@@ -71,7 +71,7 @@ def make_parts(
         ranking,
         Pictures(Egress(rules)),
         registry or Registry(settings, engine),
+        tenancy or Tenancy(settings, engine),
         jobs or Jobs(engine),
         usage or UsageLog(),
-        tenancy or Tenancy(settings, engine),
     )

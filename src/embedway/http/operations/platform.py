@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from embedway.http.dialects import analyze, multimodal, services
+from embedway.http.dialects import analyze, multimodal, services, tuning
 from embedway.http.dialects.deployments import Predict, PredictBody, PredictReply
 from embedway.http.dialects.embeddings import EmbeddingsBody
 from embedway.http.dialects.opensearch import (
@@ -79,6 +79,22 @@ def weights_and_ranks(parts: Parts) -> Sequence[Operation]:
             body_type=services.RankerBody,
             reply_type=services.RankerReply,
             example={"query": QUERY, "docs": DOCUMENTS},
+        ),
+    ]
+
+
+def vectors(parts: Parts) -> Sequence[Operation]:
+    return [
+        Operation(
+            name="GetEmbeddingTuning",
+            dialect=OPENSEARCH,
+            method="POST",
+            paths=("/v3/openapi/workspaces/{workspace}/embedding-tuning/{service_id:path}",),
+            answer=tuning.Tuning(parts.engine, parts.settings.reduction),
+            summary="Shorter vectors by a trained reduction (AI Search Open Platform)",
+            body_type=tuning.TuningBody,
+            reply_type=tuning.TuningReply,
+            example={"input": [[0.1, 0.2, 0.3, 0.4]], "parameters": {"output_dimension": 2, "model_name": "my-model"}},
         ),
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from embedway.access.usage import COLUMNS
 from embedway.http.dialects.usage import Usage, UsageReply
 from embedway.http.operation import Operation
-from embedway.http.operations.parts import INSTANCES, Parts
+from embedway.http.operations.parts import PLATFORM, Parts
 
 _DAY = {"type": "string", "format": "date"}
 
@@ -16,7 +16,7 @@ def usage(parts: Parts) -> Sequence[Operation]:
     return [
         Operation(
             name="GetUsage",
-            dialect=INSTANCES,
+            dialect=PLATFORM,
             method="GET",
             paths=("/openapi/platform/usage",),
             answer=Usage(parts.usage),

@@ -85,6 +85,19 @@ def _access() -> None:
     op.create_index("ix_nonce_expires_s", "nonce", ["expires_s"])
 
 
+def _usage() -> None:
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.String, primary_key=True),
+        sa.Column("key", sa.String, primary_key=True),
+        sa.Column("namespace", sa.String, primary_key=True),
+        sa.Column("model", sa.String, primary_key=True),
+        sa.Column("requests", sa.BigInteger, nullable=False),
+        sa.Column("errors", sa.BigInteger, nullable=False),
+        sa.Column("tokens", sa.BigInteger, nullable=False),
+    )
+
+
 def _tenants() -> None:
     op.create_table(
         "api_key",
@@ -125,19 +138,6 @@ def _tenants() -> None:
         sa.Column("updated_s", sa.Double, nullable=False),
     )
     op.create_index("ix_deployment_workspace", "deployment", ["workspace"])
-
-
-def _usage() -> None:
-    op.create_table(
-        "usage",
-        sa.Column("day", sa.String, primary_key=True),
-        sa.Column("key", sa.String, primary_key=True),
-        sa.Column("namespace", sa.String, primary_key=True),
-        sa.Column("model", sa.String, primary_key=True),
-        sa.Column("requests", sa.BigInteger, nullable=False),
-        sa.Column("errors", sa.BigInteger, nullable=False),
-        sa.Column("tokens", sa.BigInteger, nullable=False),
-    )
 
 
 def _jobs() -> None:
