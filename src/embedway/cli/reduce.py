@@ -45,7 +45,7 @@ def reduce() -> None:
 @click.option(
     "--steps",
     type=click.IntRange(1),
-    default=2000,
+    default=1500,
     show_default=True,
     help="Of the nested training: with fewer it is quicker, and keeps less.",
 )

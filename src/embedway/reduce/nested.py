@@ -38,13 +38,13 @@ class Plan:
     the loss of the longer ones is.
     """
 
-    steps: int = 2000
+    steps: int = 1500
     anchors: int = 128
     near: int = 32
     strangers: int = 1024
     temperature: float = 0.05
     rate: float = 0.02
-    evenness: float = 0.8
+    evenness: float = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class _Batch:
 
 def prefixes(width: int) -> list[int]:
     """The lengths whose losses are summed."""
-    return sorted({max(2, width * share // 48) for share in (2, 4, 8, 16, 32, 48)})
+    return sorted({max(2, width * share // 48) for share in (2, 4, 8, 16, 24, 32, 48)})
 
 
 def train_nested(rows: Floats, start: Map, seed: int, plan: Plan, progress: Progress) -> Map:
