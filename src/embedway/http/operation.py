@@ -105,6 +105,11 @@ class Endpoint:
         self._timeout_s = limits.timeout_s
         self._decoders = {one.name: msgspec.json.Decoder(one.body_type) for one in operations if one.body_type}
 
+    @property
+    def manages(self) -> bool:
+        """Whether it belongs to the control plane, where even a GET may show something once."""
+        return any(one.action is not None for one in self._operations)
+
     async def __call__(self, request: Request) -> Response:
         exchange = Exchange.begin(request)
         operation = self._operations[0]
@@ -167,7 +172,7 @@ class Methods:
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = dict(endpoints)
-        if "GET" in self._endpoints:
+        if "GET" in self._endpoints and not self._endpoints["GET"].manages:
             self._endpoints["HEAD"] = self._endpoints["GET"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
