@@ -17,8 +17,6 @@ from embedway.errors import (
     DeploymentNotFound,
     EmbedwayError,
     InvalidInput,
-    KeyNotFound,
-    WorkspaceNotFound,
 )
 from embedway.http.dialects.instances import CODES, Instances
 from embedway.http.exchange import Exchange
@@ -33,8 +31,6 @@ class Platform(Instances):
         **CODES,
         InvalidInput: (400, "InvalidParameter"),
         Conflict: (409, "Conflict"),
-        WorkspaceNotFound: (404, "workspace.NotFound"),
-        KeyNotFound: (404, "credentials.NotFound"),
         DeploymentNotFound: (404, "instance.NotFound"),
     }
 
