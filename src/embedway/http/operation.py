@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from embedway.access.usage import UsageLog
-from embedway.errors import EmbedwayError, Unavailable
+from embedway.errors import EmbedwayError, InvalidInput, Unavailable
 from embedway.http.access import Access, Demand, ResourceKind
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
@@ -148,11 +148,13 @@ class Endpoint:
         return raw
 
     async def _enter(self, operation: Operation, exchange: Exchange) -> None:
-        """Ask the quotas, now that the caller is known."""
-        if self._quotas is not None and (operation.guarded or operation.action is not None):
+        """Ask the quotas, now that the caller is known. To look costs nothing: who waits for a task looks often."""
+        looks = operation.method == "GET" and operation.action is None
+        if self._quotas is not None and not looks and (operation.guarded or operation.action is not None):
             await self._quotas.enter(exchange, operation)
 
     async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
+        check_query(operation, exchange.request)
         if operation.body_type is None:
             return await operation.answer(exchange, None)
         body = decode(self._decoders[operation.name], raw)
@@ -165,6 +167,13 @@ class Endpoint:
         self._metrics.request_seconds.labels(operation.name).observe(time.monotonic() - exchange.started_s)
         if operation.action is None and operation.guarded:
             self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
+
+
+def check_query(operation: Operation, request: Request) -> None:
+    """Raise `InvalidInput` for a parameter that is no list and was given more than once: which one is meant?"""
+    for name, schema in operation.query.items():
+        if schema.get("type") != "array" and len(request.query_params.getlist(name)) > 1:
+            raise InvalidInput(f"{name} is given more than once.", f"$.{name}")
 
 
 class Methods:
