@@ -12,6 +12,8 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
+from embedway.access import keyrecords
+from embedway.access.apikeys import Scope
 from embedway.catalog import deployments, workspaces
 from embedway.catalog.deployments import Row, with_token
 from embedway.catalog.workspaces import Workspace
@@ -75,6 +77,21 @@ def test_the_default_one_is_always_there(database: Database) -> None:
     with pytest.raises(Conflict):
         database.run_now(partial(workspaces.remove, actor=ME, name="default", declared=DECLARED, count_keys=count(0)))
     assert [one.name for one in database.run_now(lambda one: workspaces.read_all(one, DECLARED))] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "admin"), [(Scope(("acme",)), False), (Scope(("lab", "acme")), False), (Scope(("acme",)), True)]
+)
+def test_a_workspace_that_a_key_names_stays(database: Database, scope: Scope, admin: bool) -> None:
+    """Beside other workspaces too, and for managing: a new workspace of that name would be the old key's."""
+    create(database, "acme")
+    key, _ = database.run_now(partial(keyrecords.create, actor=ME, scope=scope, admin=admin))
+    database.run_now(partial(keyrecords.create, actor=ME, scope=Scope()))
+    remove = partial(workspaces.remove, actor=ME, name="acme", declared=DECLARED, count_keys=keyrecords.count_reaching)
+    with pytest.raises(Conflict, match="1 API keys"):
+        database.run_now(remove)
+    database.run_now(partial(keyrecords.revoke, actor=ME, key_id=key.id))
+    database.run_now(remove)
 
 
 def describe(database: Database, name: str, description: str | None) -> Workspace:

@@ -85,15 +85,11 @@ class Workspaces:
         return msgspec.json.encode(WorkspaceReply(exchange.request_id, _show(found)))
 
     async def delete(self, exchange: Exchange, body: None) -> bytes:
-        from embedway.access.keyrecords import list_in_workspace
+        from embedway.access.keyrecords import count_reaching
         from embedway.catalog.workspaces import remove
 
         name, actor, declared = workspace_of(exchange), actor_of(exchange), self._tenancy.declared
-
-        def count_keys(connection: Connection, workspace: str) -> int:
-            return len(list_in_workspace(connection, workspace))
-
-        await self._tenancy.run(lambda connection: remove(connection, actor, name, declared, count_keys))
+        await self._tenancy.run(lambda connection: remove(connection, actor, name, declared, count_reaching))
         return msgspec.json.encode(RemovedReply(exchange.request_id, Removed(name)))
 
 
