@@ -155,7 +155,7 @@ class Access:
             raise NoPermission(f"An API key may not manage anything. {_PROVE_YOURSELF}")
         self._check_scope(exchange, demand, key.scope)
         _name(exchange, key.id, key.who, key.scope.home)
-        exchange.caller = dataclasses.replace(exchange.caller, models=key.scope.models)
+        exchange.caller = dataclasses.replace(exchange.caller, models=key.scope.models, digest=key.digest)
         exchange.reaches = key.scope.reaches
 
     async def _find_key(self, token: str) -> ApiKey:
