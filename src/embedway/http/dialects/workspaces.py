@@ -100,7 +100,6 @@ class Credentials:
         self._tenancy = tenancy
 
     async def create(self, exchange: Exchange, body: CreateCredentialsBody) -> bytes:
-        from embedway.access.apikeys import Scope
         from embedway.access.keyrecords import create
         from embedway.catalog.workspaces import read
 
@@ -113,7 +112,7 @@ class Credentials:
 
         def work(connection: Connection) -> tuple[ApiKeyRow, str]:
             read(connection, name, declared, lock=True)
-            return create(connection, actor, Scope((name,), exchange.caller.models))  # no further than its maker's
+            return create(connection, actor, exchange.lends(name), expires_s=exchange.ends_s)
 
         row, token = await self._tenancy.change_keys(work)
         shown = msgspec.structs.replace(_show_key(row, name), token=token)
