@@ -64,7 +64,8 @@ class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `[[quota]]`: limits for the calls that fit all its selectors; `*` gives each key, workspace or service a count
     of its own, and a selector that is left out counts all of them together.
 
-    `key` is the id of an access key, at least 8 hex digits with which the SHA-256 of an API key begins, or `anonymous`.
+    `key` is at least 8 hex digits with which the SHA-256 of an API key begins, the id of a stored API key (`key-…`) or
+    of an access key, or `anonymous`.
     """
 
     key: str | None = None

@@ -56,7 +56,7 @@ def test_every_change_is_a_new_version(database: Database) -> None:
     seen = {database.run_now(lambda one: read_version(one, VERSION))}
     row, _ = make(database)
     for work in (
-        partial(keyrecords.enable, actor=ME, key_id=row.id, enabled=False),
+        partial(keyrecords.enable, actor=ME, key_id=row.id, enabled=True),
         partial(keyrecords.rotate, actor=ME, key_id=row.id, overlap_s=60),
         partial(keyrecords.revoke, actor=ME, key_id=row.id),
     ):
@@ -75,6 +75,28 @@ def test_rotation_bounds_the_old_key(database: Database) -> None:
     soon, _ = make(database, expires_s=time.time() + 60)
     database.run_now(partial(keyrecords.rotate, actor=ME, key_id=soon.id, overlap_s=3600))
     assert read(database, soon.id).expires_s == soon.expires_s
+
+
+def rotate(database: Database, key_id: str) -> tuple[ApiKeyRow, str]:
+    return database.run_now(partial(keyrecords.rotate, actor=ME, key_id=key_id, overlap_s=3600))
+
+
+def test_a_key_is_rotated_once(database: Database) -> None:
+    """A second rotation would give the overlap's end to a new key: the refusal names the successor, which rotates."""
+    row, _ = make(database)
+    new, _ = rotate(database, row.id)
+    with pytest.raises(Conflict, match=new.id):
+        rotate(database, row.id)
+    assert rotate(database, new.id)[0].expires_s is None
+
+
+def test_a_disabled_key_is_not_rotated(database: Database) -> None:
+    """Its successor would be good."""
+    row, _ = make(database)
+    database.run_now(partial(keyrecords.enable, actor=ME, key_id=row.id, enabled=False))
+    with pytest.raises(Conflict, match="is disabled: enable it first"):
+        rotate(database, row.id)
+    assert len(database.run_now(keyrecords.read_api_keys, reads=True)) == 1
 
 
 def test_a_revoked_key_stays_revoked(database: Database) -> None:

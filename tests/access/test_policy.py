@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedway.access.policy import Resources, allows, read_permission
+from embedway.access.policy import Resources, actions_on, allows, read_permission
 from embedway.errors import InvalidInput
 from embedway.settings import Permission
 
@@ -35,6 +35,14 @@ def may(action: str, resource: str = "*", does: str = "searchengine:GetModel", o
 def test_actions_that_cover(action: str) -> None:
     """Patterns, in any case of the letters."""
     assert may(action)
+
+
+def test_the_actions_on_a_resource() -> None:
+    """Each pattern of the permissions for it once; no pattern where one is for everything."""
+    other = Resources("local", "0").instance("other")
+    some = [Permission(("a:x", "a:y*")), Permission(("a:x", "b:*"), (INSTANCE,)), Permission(("*",), (other,))]
+    assert actions_on(some, INSTANCE) == ("a:x", "a:y*", "b:*")
+    assert actions_on(some, other) == ()
 
 
 @pytest.mark.parametrize(

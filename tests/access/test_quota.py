@@ -18,6 +18,7 @@ from embedway.types import Caller
 
 DIGEST = hash_secret("OS-key")
 KEY = Caller(flow=DIGEST[:16])
+STORED = Caller(flow="key-0123456789ab", digest=hash_secret("OS-stored"))
 SIGNED = Caller(flow="LTAIabc", namespace="shop")
 ANYONE = Caller()
 
@@ -30,20 +31,26 @@ def names(rules: Rules, caller: Caller, asked: str | None = None, model: str | N
 @pytest.mark.parametrize(
     ("selector", "covered"),
     [
-        (None, [KEY, SIGNED, ANYONE]),
-        ("*", [KEY, SIGNED, ANYONE]),
+        (None, [KEY, STORED, SIGNED, ANYONE]),
+        ("*", [KEY, STORED, SIGNED, ANYONE]),
         (DIGEST, [KEY]),
         (DIGEST[:8], [KEY]),
         (DIGEST[:7], []),
+        (STORED.digest, [STORED]),
+        (STORED.digest[:8], [STORED]),
+        (STORED.flow, [STORED]),
+        (STORED.flow[:-1], []),
         ("LTAIabc", [SIGNED]),
         ("LTAIab", []),
         ("anonymous", [ANYONE]),
     ],
 )
 def test_keys(selector: str | None, covered: list[Caller]) -> None:
-    """An API key by how its digest begins, an access key by its whole id, who shows none as anonymous."""
+    """An API key by how its digest begins, a stored one and an access key by the whole id, who shows none as
+    anonymous.
+    """
     rules = Rules([Quota(key=selector, requests_per_s=1)])
-    assert [caller for caller in (KEY, SIGNED, ANYONE) if rules.general(caller)] == covered
+    assert [caller for caller in (KEY, STORED, SIGNED, ANYONE) if rules.general(caller)] == covered
 
 
 def test_a_star_counts_each_apart_and_nothing_counts_all_together() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 import pytest
 from sqlalchemy import Connection
 
+from embedway.access import keyrecords
+from embedway.access.apikeys import Scope
 from embedway.catalog import deployments, workspaces
 from embedway.catalog.deployments import Row, with_token
 from embedway.catalog.workspaces import Workspace
@@ -72,6 +77,76 @@ def test_the_default_one_is_always_there(database: Database) -> None:
     with pytest.raises(Conflict):
         database.run_now(partial(workspaces.remove, actor=ME, name="default", declared=DECLARED, count_keys=count(0)))
     assert [one.name for one in database.run_now(lambda one: workspaces.read_all(one, DECLARED))] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "admin"), [(Scope(("acme",)), False), (Scope(("lab", "acme")), False), (Scope(("acme",)), True)]
+)
+def test_a_workspace_that_a_key_names_stays(database: Database, scope: Scope, admin: bool) -> None:
+    """Beside other workspaces too, and for managing: a new workspace of that name would be the old key's."""
+    create(database, "acme")
+    key, _ = database.run_now(partial(keyrecords.create, actor=ME, scope=scope, admin=admin))
+    database.run_now(partial(keyrecords.create, actor=ME, scope=Scope()))
+    remove = partial(workspaces.remove, actor=ME, name="acme", declared=DECLARED, count_keys=keyrecords.count_reaching)
+    with pytest.raises(Conflict, match="1 API keys"):
+        database.run_now(remove)
+    database.run_now(partial(keyrecords.revoke, actor=ME, key_id=key.id))
+    database.run_now(remove)
+
+
+def describe(database: Database, name: str, description: str | None) -> Workspace:
+    return database.run_now(
+        partial(workspaces.describe, actor=ME, name=name, description=description, declared=DECLARED)
+    )
+
+
+def test_to_say_nothing_else_changes_nothing(database: Database) -> None:
+    """An update without a description keeps the one that is there, and what else was said."""
+    made = create(database, "acme")
+    described = describe(database, "acme", "A shop")
+    assert describe(database, "acme", None).description == read(database, "acme").description == "A shop"
+    assert (described.facts, described.created_s) == (made.facts, made.created_s)
+    assert describe(database, "default", None).description == ""
+
+
+def both(database: Database, first: Callable[[Connection], object], second: Callable[[Connection], object]) -> None:
+    """Run both in a transaction each; the second begins while the first has done its work and is not committed."""
+    done, go = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        first(connection)
+        done.set()
+        assert go.wait(10)
+
+    with ThreadPoolExecutor(2) as threads:
+        holding = threads.submit(database.run_now, hold)
+        assert done.wait(10)
+        waiting = threads.submit(database.run_now, second)
+        time.sleep(0.2)
+        go.set()
+        holding.result()
+        waiting.result()
+
+
+def test_a_description_does_not_undo_a_deletion(database: Database) -> None:
+    """One that comes while the workspace is being deleted finds none."""
+    create(database, "acme")
+    remove = partial(workspaces.remove, actor=ME, name="acme", declared=DECLARED, count_keys=count(0))
+    late = partial(workspaces.describe, actor=ME, name="acme", description="Back", declared=DECLARED)
+    with pytest.raises(WorkspaceNotFound):
+        both(database, remove, late)
+    with pytest.raises(WorkspaceNotFound):
+        read(database, "acme")
+
+
+def test_two_first_descriptions_of_a_declared_workspace(database: Database) -> None:
+    """Neither fails; the later one holds."""
+    one, two = (
+        partial(workspaces.describe, actor=ME, name="default", description=text, declared=DECLARED)
+        for text in ("One", "Two")
+    )
+    both(database, one, two)
+    assert read(database, "default").description == "Two"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "\x00", "'; DROP TABLE workspace"])

@@ -83,6 +83,11 @@ def list_in_workspace(connection: Connection, workspace: str) -> Sequence[ApiKey
     return [row for row in rows if row.scope.workspaces == (workspace,) and not row.admin and row.revoked_s is None]
 
 
+def count_reaching(connection: Connection, workspace: str) -> int:
+    """How many keys name this workspace, beside others too, without revoked ones."""
+    return sum(workspace in row.scope.workspaces and row.revoked_s is None for row in read_api_keys(connection))
+
+
 def create(
     connection: Connection,
     actor: Actor,
@@ -115,12 +120,16 @@ def create(
 
 
 def rotate(connection: Connection, actor: Actor, key_id: str, overlap_s: float) -> tuple[ApiKeyRow, str]:
-    """A new key that reaches as far as the old one, which ends after `overlap_s` seconds. Raises `KeyNotFound`,
-    `Conflict` for one that is no longer good.
+    """A new key that reaches as far and lasts as long as the old one, which ends after `overlap_s` seconds. Raises
+    `KeyNotFound`, `Conflict` for one that is not good, and for one that was rotated before: its end is its overlap's.
     """
+    connection.execute(select(api_key.c.id).where(api_key.c.id == key_id).with_for_update())
     old = read_api_key(connection, key_id)
-    if old.state in ("revoked", "expired"):
-        raise Conflict(f"The API key '{key_id}' is {old.state}: create a new one instead.")
+    if old.state != "active":
+        better = "enable it first" if old.state == "disabled" else "create a new one instead"
+        raise Conflict(f"The API key '{key_id}' is {old.state}: {better}.")
+    if successor := _successor(connection, key_id):
+        raise Conflict(f"The API key '{key_id}' was rotated already: rotate its successor '{successor}' instead.")
     new, token = create(connection, actor, old.scope, admin=old.admin, note=old.note, expires_s=old.expires_s)
     ends_s = time.time() + overlap_s
     if old.expires_s is None or ends_s < old.expires_s:
@@ -153,6 +162,13 @@ def note_used(connection: Connection, used_s: Mapping[str, float]) -> None:
     for key_id, at_s in sorted(used_s.items()):
         older = or_(api_key.c.last_used_s.is_(None), api_key.c.last_used_s < at_s)
         connection.execute(update(api_key).where(api_key.c.id == key_id, older).values(last_used_s=at_s))
+
+
+def _successor(connection: Connection, key_id: str) -> str | None:
+    """The id of the key that a rotation put in this one's place, if any."""
+    subject = f"api-key/{key_id}"
+    done = [one for one in audit.read_events(connection, subject=subject) if one.subject == subject]
+    return next((one.detail["successor"] for one in done if one.action == "RotateApiKey"), None)
 
 
 def _insert(connection: Connection, row: ApiKeyRow) -> None:

@@ -41,6 +41,13 @@ def allows(permissions: Sequence[Permission], action: str, resource: str) -> boo
     )
 
 
+def actions_on(permissions: Sequence[Permission], resource: str) -> tuple[str, ...]:
+    """The patterns of actions that a permission covers on this resource; none where one covers all actions."""
+    able = [one for one in permissions if any(_covers(pattern, resource) for pattern in one.resource)]
+    patterns = tuple(dict.fromkeys(pattern for one in able for pattern in one.action))
+    return () if "*" in patterns else patterns
+
+
 def read_permission(given: str) -> Permission:
     """`ACTION@RESOURCE`, or `ACTION` for all resources. Raises `InvalidInput`."""
     action, separator, resource = given.partition("@")

@@ -94,8 +94,11 @@ def _covers(given: Quota, caller: Caller) -> bool:
         return False
     if given.key in (None, ANY, caller.flow):
         return True
-    # the flow of an API key is how its digest begins
-    return _DIGEST.fullmatch(given.key) is not None and caller.flow.startswith(given.key[:_FLOW_DIGITS])
+    # the flow of an API key is how its digest begins, or the id of a stored one, whose digest stands beside it
+    begins = given.key[:_FLOW_DIGITS]
+    return _DIGEST.fullmatch(given.key) is not None and any(
+        one.startswith(begins) for one in (caller.flow, caller.digest)
+    )
 
 
 @lru_cache(1024)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from embedway.errors import Conflict, InvalidInput, WorkspaceNotFound
@@ -23,6 +23,10 @@ from embedway.store.schema import deployment, model, workspace
 MAX_NAME = 64
 MAX_DESCRIPTION = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_DECLARE = text(
+    "INSERT INTO workspace (name, description, facts, created_s, updated_s) "
+    "VALUES (:name, :description, :facts, :created_s, :updated_s) ON CONFLICT (name) DO NOTHING"
+)  # both databases take this form
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,17 @@ def create(connection: Connection, actor: Actor, new: Workspace, declared: froze
     return made
 
 
-def describe(connection: Connection, actor: Actor, name: str, description: str, declared: frozenset[str]) -> Workspace:
-    """Say something else of it. Raises `WorkspaceNotFound`."""
-    old = read(connection, name, declared)
-    new = replace(old, description=check_description(description), updated_s=time.time())
-    if not connection.execute(update(workspace).where(workspace.c.name == name).values(_values(new))).rowcount:
-        connection.execute(insert(workspace).values(_values(new)))
+def describe(
+    connection: Connection, actor: Actor, name: str, description: str | None, declared: frozenset[str]
+) -> Workspace:
+    """Say something else of it; None says nothing else. Raises `WorkspaceNotFound`."""
+    if name in declared:  # it needs no row, and two first descriptions may come at once
+        connection.execute(_DECLARE, _values(Workspace(name)))
+    _lock(connection, name)
+    old = read(connection, name, frozenset())
+    told = old.description if description is None else check_description(description)
+    new = replace(old, description=told, updated_s=time.time())
+    connection.execute(update(workspace).where(workspace.c.name == name).values(_values(new)))
     record(connection, actor.who, "UpdateWorkspace", f"workspace/{name}", actor.request_id)
     return new
 
@@ -93,8 +102,7 @@ def remove(
     """Raises `WorkspaceNotFound`, and `Conflict` for a declared one and while it has keys, deployments or models."""
     if name in declared:
         raise Conflict(f"The workspace '{name}' is always there, or declared in the configuration.")
-    query = select(workspace.c.name).where(workspace.c.name == plain(name)).with_for_update()
-    if connection.execute(query).first() is None:
+    if not _lock(connection, name):
         raise WorkspaceNotFound(f"The workspace '{name[:200]}' does not exist.")
     held = {
         "API keys": count_keys(connection, name),
@@ -117,6 +125,12 @@ def check_description(given: str) -> str:
     if len(given) > MAX_DESCRIPTION or "\x00" in given:
         raise InvalidInput(f"A description is at most {MAX_DESCRIPTION} characters, without NUL.", "$.description")
     return given
+
+
+def _lock(connection: Connection, name: str) -> bool:
+    """Keep others from changing or deleting the row until the transaction ends. False where there is none."""
+    query = select(workspace.c.name).where(workspace.c.name == plain(name)).with_for_update()
+    return connection.execute(query).first() is not None
 
 
 def _values(row: Workspace) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from embedway.access.accesskeys import AccessKeys
 from embedway.access.apikeys import ApiKey, ApiKeys, Scope
 from embedway.access.keys import bearer_token, read_bearer
 from embedway.access.nonces import Nonces
-from embedway.access.policy import Resources, allows
+from embedway.access.policy import Resources, actions_on, allows
 from embedway.access.signature import Claim, Head, Headers, fold, is_signed, prove, read_claim
 from embedway.errors import Forbidden, NoPermission, StoreUnavailable, Unauthenticated
 from embedway.http.exchange import Exchange
@@ -142,6 +142,8 @@ class Access:
             resource = self._resource(demand, named or whole)[:300]
             raise NoPermission(f"The access key '{key.id}' has no permission for {demand.asked} on {resource}.")
         exchange.reaches = reaches
+        exchange.lends = lambda name: Scope((name,), (), actions_on(key.permissions, self._resources.workspace(name)))
+        exchange.ends_s = key.expires_s
         return Proof(claim, key.secret, headers, needs_store=demand.action is not None)
 
     async def _look_at_key(self, exchange: Exchange, demand: Demand, token: str | None) -> None:
@@ -155,8 +157,10 @@ class Access:
             raise NoPermission(f"An API key may not manage anything. {_PROVE_YOURSELF}")
         self._check_scope(exchange, demand, key.scope)
         _name(exchange, key.id, key.who, key.scope.home)
-        exchange.caller = dataclasses.replace(exchange.caller, models=key.scope.models)
+        exchange.caller = dataclasses.replace(exchange.caller, models=key.scope.models, digest=key.digest)
         exchange.reaches = key.scope.reaches
+        exchange.lends = lambda name: dataclasses.replace(key.scope, workspaces=(name,))
+        exchange.ends_s = key.expires_s
 
     async def _find_key(self, token: str) -> ApiKey:
         """One that is known already needs no store."""

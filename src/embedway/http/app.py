@@ -78,7 +78,7 @@ def build_app(
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)
-    quotas = make_quotas(settings, engine, metrics, tenancy.models)
+    quotas = make_quotas(settings, engine, metrics, tenancy.find)
     make = partial(Endpoint, access=access, limits=limits, metrics=metrics, usage=usage, quotas=quotas)
     routes = [*ops.routes(), *_routes(known, make)]
     if settings.root_path:  # a proxy may strip the prefix or leave it

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from embedway.access.apikeys import Scope
 from embedway.errors import NoPermission
 from embedway.types import Caller, EmbedResult, RankResult
 
@@ -26,14 +27,20 @@ def _anywhere(workspace: str) -> bool:
     return True
 
 
+def _whole(workspace: str) -> Scope:
+    return Scope((workspace,))
+
+
 @dataclass(slots=True)
 class Exchange:
     """What operations share while they answer one request.
 
     `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
     `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key of the configuration, the id
-    of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `used` are the models that
-    answered, and the tokens that each consumed. `allowance` is what the request holds of its quotas.
+    of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `lends` is how far a key
+    may reach that the caller makes for a workspace, and `ends_s` when it must end, in Unix time: no further and no
+    later than the caller's own. `used` are the models that answered, and the tokens that each consumed. `allowance` is what
+    the request holds of its quotas.
     """
 
     request: Request
@@ -42,6 +49,8 @@ class Exchange:
     caller: Caller = field(default_factory=Caller)
     who: str = "anonymous"
     reaches: Callable[[str], bool] = _anywhere
+    lends: Callable[[str], Scope] = _whole
+    ends_s: float | None = None
     headers: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, int]] = field(default_factory=list)
     allowance: Allowance | None = None

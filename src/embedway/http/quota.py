@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,13 +18,14 @@ from embedway.errors import EmbedwayError, QuotaExceeded, RateExceeded
 from embedway.http.dialects.ranking import choose_model
 from embedway.http.exchange import Exchange
 from embedway.observe import Metrics
-from embedway.settings import Settings
-from embedway.types import Task
+from embedway.settings import Deployment, Settings
+from embedway.types import Caller, Task
 
 CONCURRENT_WAIT_MS = 1000
 """When to come back where requests at the same time are limited: nobody knows when one of them ends."""
 _PERIODS = {1000: "second", 60_000: "minute"}
-_PATH_NAMES = ("service_id", "deployment_id")
+FindDeployment = Callable[[str], tuple[Deployment, bool]]
+"""A deployment by its id, and whether it runs; raises `EmbedwayError` where there is none."""
 
 
 class Asked(Protocol):
@@ -59,11 +61,10 @@ class Quotas:
     """
 
     def __init__(
-        self, rules: Rules, deployments: Mapping[str, str], engine: Engine, metrics: Metrics, counts: Counts
+        self, rules: Rules, find_deployment: FindDeployment, engine: Engine, metrics: Metrics, counts: Counts
     ) -> None:
-        """`deployments` are the models of deployments by their ids."""
         self._rules = rules
-        self._deployments = deployments
+        self._find_deployment = find_deployment
         self._engine = engine
         self._refusals = metrics.quota_refusals
         self._counts = counts
@@ -71,9 +72,13 @@ class Quotas:
 
     async def enter(self, exchange: Exchange, operation: Asked) -> None:
         """Count the request by all that its head tells. Raises `RateExceeded`."""
-        bounds = self._rules.general(exchange.caller)
-        if asked := _path_name(exchange):
-            bounds += self._of_service(exchange, asked, operation)
+        caller, asked = exchange.caller, _path_name(exchange)
+        deployment = self._deployment(exchange)
+        if deployment is not None:
+            caller = dataclasses.replace(caller, namespace=deployment.workspace)
+        bounds = self._rules.general(caller)
+        if asked:
+            bounds += self._of_service(caller, asked, deployment.model if deployment else asked, operation)
         if bounds:
             await self._admit(exchange, bounds, [])
 
@@ -83,7 +88,8 @@ class Quotas:
         """
         if operation.action is not None:
             return
-        named = [] if _path_name(exchange) else self._of_service(exchange, getattr(body, "model", None), operation)
+        asked = getattr(body, "model", None)
+        named = [] if _path_name(exchange) else self._of_service(exchange.caller, asked, asked, operation)
         held = exchange.allowance.bounds if exchange.allowance else []
         windows = [window for one in (*held, *named) if (window := one.tokens)] if operation.counted else []
         if named or windows:
@@ -109,15 +115,27 @@ class Quotas:
     async def stop(self) -> None:
         await self._counts.stop()
 
-    def _of_service(self, exchange: Exchange, asked: str | None, operation: Asked) -> list[Bound]:
+    def _deployment(self, exchange: Exchange) -> Deployment | None:
+        """The one that the path names, if the caller may enter its workspace; else the operation will refuse."""
+        name = _deployment_id(exchange)
+        if name is None:
+            return None
+        try:
+            found, _ = self._find_deployment(name)
+        except EmbedwayError:
+            return None
+        return found if exchange.reaches(found.workspace) else None
+
+    def _of_service(self, caller: Caller, asked: str | None, called: str | None, operation: Asked) -> list[Bound]:
+        """`called` is what a deployment that is asked for calls, else what is asked for."""
         model = None
         if self._rules.ask_for_models:
             try:
-                name = choose_model(self._engine, self._deployments.get(asked or "", asked), operation.task)
-                model = self._engine.find(name, exchange.caller).spec.name
+                name = choose_model(self._engine, called, operation.task)
+                model = self._engine.find(name, caller).spec.name
             except EmbedwayError:
                 pass  # there is none: the operation will say so
-        return self._rules.of_service(exchange.caller, asked, model)
+        return self._rules.of_service(caller, asked, model)
 
     async def _admit(self, exchange: Exchange, bounds: list[Bound], asked: list[tuple[Window, int]]) -> None:
         """Take what the bounds and windows ask for, all of it or nothing."""
@@ -184,13 +202,13 @@ class Quotas:
             allowance.note(await counts.change(listed))
 
 
-def make_quotas(settings: Settings, engine: Engine, metrics: Metrics, deployments: Mapping[str, str]) -> Quotas | None:
+def make_quotas(settings: Settings, engine: Engine, metrics: Metrics, find_deployment: FindDeployment) -> Quotas | None:
     """None where nothing is limited. Raises `SettingsError`."""
     rules = Rules(settings.quota, () if settings.no_default_quotas else default_quotas())
     if not rules:
         return None
     counts = make_counts(settings.quota_url, metrics.quota_local.set)
-    return Quotas(rules, deployments, engine, metrics, counts)
+    return Quotas(rules, find_deployment, engine, metrics, counts)
 
 
 def limit_headers(states: Sequence[State]) -> dict[str, str]:
@@ -227,6 +245,10 @@ def _words(window: Window) -> str:
 
 def _path_name(exchange: Exchange) -> str | None:
     """The service id or deployment that the path names, if any."""
-    given = exchange.request.path_params
-    name: str | None = next((given[one] for one in _PATH_NAMES if one in given), None)
-    return name.removesuffix("/") if name else None
+    name: str | None = exchange.request.path_params.get("service_id")
+    return name.removesuffix("/") if name else _deployment_id(exchange)
+
+
+def _deployment_id(exchange: Exchange) -> str | None:
+    name: str | None = exchange.request.path_params.get("deployment_id")
+    return name

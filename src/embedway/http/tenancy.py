@@ -42,8 +42,6 @@ class Tenancy:
         self.configured = {one.id: one for one in settings.deployment}
         self.declared = frozenset({DEFAULT_NAMESPACE, *(one.workspace for one in settings.deployment)})
         """The workspaces that need no row."""
-        self.models = {one.id: one.model for one in settings.deployment}
-        """The model of each deployment, by its id; kept up to date."""
         self._store_ready = store_ready
         self._keys_changed = keys_changed
         self._database: Database | None = None
@@ -132,9 +130,6 @@ class Tenancy:
         from embedway.catalog.deployments import read_all
 
         self._stored = {row.id: row for row in await self.run(read_all, reads=True)}
-        self.models.clear()
-        self.models.update({row.id: row.model for row in self._stored.values()})
-        self.models.update({one.id: one.model for one in self.configured.values()})
         self._read = True
 
     def _opened_vault(self) -> Vault:

@@ -29,12 +29,13 @@ class Priority(enum.IntEnum):
 class Caller:
     """Who asks. `flow` is the name under which the caller's items share the queue with others; `namespace` says whose
     models the caller's names mean, beside the global ones. `models` are patterns, with `*` and `?`, of the models that
-    the caller may use; none is no bound.
+    the caller may use; none is no bound. `digest` is the SHA-256 of the API key, where one was shown, in hex.
     """
 
     flow: str = "anonymous"
     namespace: str = DEFAULT_NAMESPACE
     models: tuple[str, ...] = ()
+    digest: str = field(default="", repr=False, compare=False)
 
     def may_use(self, *names: str) -> bool:
         """Whether one of a model's names is one that the caller may use."""

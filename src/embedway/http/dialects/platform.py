@@ -46,7 +46,7 @@ class CreateWorkspaceBody(msgspec.Struct, rename="camel"):
 
 
 class UpdateWorkspaceBody(msgspec.Struct, rename="camel"):
-    description: str = ""
+    description: str | None = None
     resource_group_id: str | None = None
 
 

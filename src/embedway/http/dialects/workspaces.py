@@ -85,15 +85,11 @@ class Workspaces:
         return msgspec.json.encode(WorkspaceReply(exchange.request_id, _show(found)))
 
     async def delete(self, exchange: Exchange, body: None) -> bytes:
-        from embedway.access.keyrecords import list_in_workspace
+        from embedway.access.keyrecords import count_reaching
         from embedway.catalog.workspaces import remove
 
         name, actor, declared = workspace_of(exchange), actor_of(exchange), self._tenancy.declared
-
-        def count_keys(connection: Connection, workspace: str) -> int:
-            return len(list_in_workspace(connection, workspace))
-
-        await self._tenancy.run(lambda connection: remove(connection, actor, name, declared, count_keys))
+        await self._tenancy.run(lambda connection: remove(connection, actor, name, declared, count_reaching))
         return msgspec.json.encode(RemovedReply(exchange.request_id, Removed(name)))
 
 
@@ -104,7 +100,6 @@ class Credentials:
         self._tenancy = tenancy
 
     async def create(self, exchange: Exchange, body: CreateCredentialsBody) -> bytes:
-        from embedway.access.apikeys import Scope
         from embedway.access.keyrecords import create
         from embedway.catalog.workspaces import read
 
@@ -117,7 +112,7 @@ class Credentials:
 
         def work(connection: Connection) -> tuple[ApiKeyRow, str]:
             read(connection, name, declared, lock=True)
-            return create(connection, actor, Scope((name,), exchange.caller.models))  # no further than its maker's
+            return create(connection, actor, exchange.lends(name), expires_s=exchange.ends_s)
 
         row, token = await self._tenancy.change_keys(work)
         shown = msgspec.structs.replace(_show_key(row, name), token=token)
