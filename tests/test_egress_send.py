@@ -44,7 +44,7 @@ async def send(
     async with server, Sender(private, 2) as sender:
         port = str(server.sockets[0].getsockname()[1])
         async with asyncio.timeout(5):
-            return await sender.send("POST", url.replace("PORT", port), SENT, b"body"), asked
+            return await sender.send("POST", url.replace("PORT", port), SENT, b"body", 2**20), asked
 
 
 def sends(**given: Any) -> tuple[Answer, list[bytes]]:

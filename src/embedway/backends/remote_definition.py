@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
+from embedway.backends.remote_path import compile_path
 from embedway.egress import Refused, is_public
 from embedway.errors import InvalidInput
 from embedway.models.template import INPUT, Template, as_text, used
@@ -16,12 +16,10 @@ from embedway.types import Phase, RemoteSpec
 
 if TYPE_CHECKING:
     import httpx2
-    from jsonpath_rfc9535 import JSONPathQuery
 
 T = TypeVar("T")
 PhaseName = Literal["build", "search"]
 PHASES: tuple[PhaseName, ...] = ("build", "search")
-MAX_PATH_CHARACTERS = 1000
 _OURS = (
     *("connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
     *("te", "trailer", "transfer-encoding", "upgrade"),  # hop by hop, RFC 9110 §7.6.1
@@ -132,27 +130,6 @@ def check_remote(remote: RemoteSpec) -> None:
     `field` is the place in the vendor's `content` object, such as `$.request.requestBody`.
     """
     Definition(remote)
-
-
-@functools.lru_cache(maxsize=1024)
-def compile_path(text: str) -> JSONPathQuery:
-    """A JSONPath, RFC 9535, without the white space around it. Raises `InvalidInput`.
-
-    Its functions for regular expressions are left out: one that is made to be slow would hold up the whole process.
-    """
-    import jsonpath_rfc9535
-
-    if len(text) > MAX_PATH_CHARACTERS:
-        raise InvalidInput(f"The JSONPath has more than {MAX_PATH_CHARACTERS:,} characters.")
-    environment = jsonpath_rfc9535.JSONPathEnvironment()
-    for name in ("match", "search"):
-        del environment.function_extensions[name]
-    try:
-        return environment.compile(text.strip())
-    except (jsonpath_rfc9535.JSONPathError, RecursionError, ValueError) as error:
-        raise InvalidInput(
-            f"The JSONPath cannot be read: {error}. Write one such as $.result.embeddings[*].embedding."
-        ) from error
 
 
 def _read_url(remote: RemoteSpec) -> httpx2.URL:
