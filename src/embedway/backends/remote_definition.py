@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PhaseName = Literal["build", "search"]
 PHASES: tuple[PhaseName, ...] = ("build", "search")
+MAX_HEADER_CHARACTERS = 8192
+"""Of one value: what servers take of a header at most."""
 _OURS = (
     *("connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
     *("te", "trailer", "transfer-encoding", "upgrade"),  # hop by hop, RFC 9110 §7.6.1
@@ -76,18 +78,18 @@ class Definition:
         """The template's variables that have no value in this phase."""
         return self.template.variables - {INPUT} - set(self.phase(phase).parameters)
 
-    def scrub(self, text: str) -> str:
-        """The text without the secrets of the headers and the URL, nor the beginning of one where it was cut."""
+    def scrub(self, text: str, cut: bool = False) -> str:
+        """The text without the definition's secrets, nor the beginning of one where it was `cut`."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
-        for secret in self._secrets:
-            for length in range(len(secret) - 1, _LEAST_SECRET - 1, -1):
-                text = text.removesuffix(secret[:length])
+        if cut:
+            for secret in self._secrets:
+                text = _without_beginning(text, secret)
         return text
 
     def quote(self, text: str, characters: int) -> str:
         """The beginning of what the service said, on one line, without secrets."""
-        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text))
+        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text, cut=True))
         return " ".join(plain.split())[:characters]
 
     def _with_params(self, phase: PhaseName) -> str:
@@ -171,8 +173,23 @@ def _read_headers(given: Mapping[str, str]) -> dict[str, str]:
                 f"The value of the header {name[:80]} holds a line break or a character that headers cannot hold.",
                 field,
             )
+        if len(stripped) > MAX_HEADER_CHARACTERS:
+            raise InvalidInput(
+                f"The value of the header {name[:80]} has more than {MAX_HEADER_CHARACTERS:,} characters.", field
+            )
         headers[key] = stripped
     return {"content-type": "application/json", "accept": "application/json"} | headers
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """The text without the beginning of the secret that it ends with."""
+    least = secret[:_LEAST_SECRET]
+    place = text.find(least, max(0, len(text) - len(secret) + 1))
+    while place >= 0:
+        if secret.startswith(text[place:]):
+            return text[:place]
+        place = text.find(least, place + 1)
+    return text
 
 
 def _read_params(params: Mapping[str, object], field: str) -> str:

@@ -108,7 +108,7 @@ def _dump(value: Any) -> bytes:
 
 def _shown(definition: Definition, body: bytes) -> str:
     longest = 6 * ANSWER_CHARACTERS
-    return definition.scrub(body[:longest].decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
+    return definition.scrub(body[:longest].decode("utf-8", "replace"), cut=True)[:ANSWER_CHARACTERS]
 
 
 def _clean(definition: Definition, value: Any, depth: int = 0) -> Any:
