@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -254,13 +253,13 @@ def test_secrets_are_never_repeated() -> None:
 def test_a_name_that_leads_to_a_private_address_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though nothing about the name says so, and however often it is tried."""
 
-    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+    async def resolve(host: object, port: int) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("93.184.216.34", "127.0.0.1")]
 
     with misbehaving() as service:
         url = f"http://innocent.example:{service.port}/embed"
         with asking(url=url, private=False) as (backend, _):
-            monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+            monkeypatch.setattr("embedway.egress.address.look_up", resolve)
             assert said(ask(backend, "text")[0]) == (
                 f"The remote service innocent.example:{service.port} is not asked: its address is not public."
             )
