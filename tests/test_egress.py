@@ -97,11 +97,11 @@ def test_one_private_address_among_several_is_enough(monkeypatch: pytest.MonkeyP
     """A name with a public and a private address is refused, and no second look-up can change it."""
     looked: list[object] = []
 
-    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+    async def resolve(host: object, port: int) -> list[object]:
         looked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("93.184.216.34", "10.0.0.1")]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr("embedway.egress.address.look_up", resolve)
     with pytest.raises(InvalidInput, match="not public"):
         asyncio.run(Egress(EgressRules(HOSTS)).fetch("http://a.example/"))
     assert looked == ["a.example"]

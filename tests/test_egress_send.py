@@ -44,7 +44,7 @@ async def send(
     async with server, Sender(private, 2) as sender:
         port = str(server.sockets[0].getsockname()[1])
         async with asyncio.timeout(5):
-            return await sender.send("POST", url.replace("PORT", port), SENT, b"body"), asked
+            return await sender.send("POST", url.replace("PORT", port), SENT, b"body", 2**20), asked
 
 
 def sends(**given: Any) -> tuple[Answer, list[bytes]]:
@@ -126,11 +126,11 @@ def test_a_name_that_changes_its_address_leads_nowhere_else(monkeypatch: pytest.
     answers = ["127.0.0.1", "127.0.0.2"]
     looked: list[object] = []
 
-    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+    async def resolve(host: object, port: int) -> list[object]:
         looked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[len(looked) - 1], port))]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr("embedway.egress.address.look_up", resolve)
     found, _ = sends(answer=lambda head: reply(b"x"), url="http://rebound.example:PORT/", private=False)
     assert found.status == 200
     assert looked == ["rebound.example"]
@@ -140,7 +140,7 @@ def test_an_answer_of_the_name_service_is_used_for_five_seconds(monkeypatch: pyt
     """And no longer."""
     looked: list[object] = []
 
-    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+    async def resolve(host: object, port: int) -> list[object]:
         looked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", port))]
 
@@ -151,7 +151,7 @@ def test_an_answer_of_the_name_service_is_used_for_five_seconds(monkeypatch: pyt
             monkeypatch.setattr("embedway.egress.address.time.monotonic", lambda later_s=later_s: now_s + later_s)
             assert await addresses.find("a.example", 443) == ["93.184.216.34"]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr("embedway.egress.address.look_up", resolve)
     asyncio.run(scenario())
     assert len(looked) == 2
 
@@ -159,10 +159,10 @@ def test_an_answer_of_the_name_service_is_used_for_five_seconds(monkeypatch: pyt
 def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the first of a name accepts no connection."""
 
-    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+    async def resolve(host: object, port: int) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("127.0.0.3", "127.0.0.1")]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr("embedway.egress.address.look_up", resolve)
     assert sends(answer=lambda head: reply(b"x"), url="http://two.example:PORT/")[0].body == b"x"
 
 

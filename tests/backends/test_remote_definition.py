@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 import pytest
@@ -97,6 +98,7 @@ def test_they_are_sent_so() -> None:
         ({"headers": {"X A": "1"}}, "$.request.header.X A", "no name of a header"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "$.request.header.x-a", "given twice"),
         ({"search": Phase({}, {"a": [1]})}, "$.request.urlParams.search", "must be a text, a number"),
+        ({"headers": {"x": "a" * 8193}}, "$.request.header.x", "more than 8,192 characters"),
         ({"search": Phase({}, {"a": float("inf")})}, "$.request.urlParams.search", "not finite"),
         ({"build": Phase({"x": float("nan")})}, "$.request.parameters.build.x", "not finite"),
     ],
@@ -158,7 +160,17 @@ def test_half_a_secret_is_not_shown_either() -> None:
     told = f"x{secret}" * 30
     for length in range(len(told)):
         assert "0123" not in definition.quote(told[:length], 60)
-        assert "0123" not in definition.scrub(f"no {secret} but Bearer {secret}"[:length])
+        assert "0123" not in definition.scrub(f"no {secret} but Bearer {secret}"[:length], cut=True)
+
+
+def test_a_long_secret_costs_no_more_than_its_length() -> None:
+    """The longest that a header may hold, and a text that is full of what looks like its beginning."""
+    definition = made(headers={"Authorization": "Bearer " + "a" * 8185})
+    started_s = time.monotonic()
+    assert definition.scrub("x" + "a" * 3000, cut=True) == "x"
+    assert definition.scrub(likely := "a" * 7000 + "b", cut=True) == likely
+    assert [definition.scrub("hello", cut=True) for _ in range(1000)] == ["hello"] * 1000
+    assert time.monotonic() - started_s < 1
 
 
 def test_what_is_prepared() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -46,7 +45,7 @@ def drip(pieces: int, pause_s: float) -> Reply:
         (text("[" * 100_000), "no JSON"),
         (text("{}"), "gives 0 results for 1 inputs"),
         (text("null"), "gives 0 results for 1 inputs"),
-        (vectors([1.0, 2.0], [1.0, 2.0]), "gives 2 results for 1 inputs"),
+        (vectors([1.0, 2.0], [1.0, 2.0]), "gives more than 1 results for 1 inputs"),
         (vectors([1.0]), "gives a vector of 1 numbers instead of 2"),
         (vectors([1.0, 2.0, 3.0]), "gives a vector of 3 numbers instead of 2"),
         (vectors([1.0, 1e39]), "a number that is too large"),
@@ -86,13 +85,13 @@ def test_an_answer_that_is_none(reply: Reply, sentence: str) -> None:
 
 def test_an_answer_without_end_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given more bytes than an answer may have, told or not, the connection is left."""
-    monkeypatch.setattr("embedway.egress.send.Sender.send.__defaults__", (None, 1000))
+    monkeypatch.setattr("embedway.backends.remote_service.most_bytes", lambda dimensions, count: 2**10)
     endless = Reply(pieces=(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", *[b"x" * 600] * 50), pause_s=0.05)
     for reply in (endless, text(" " * 2000)):
         with asking(lambda question, reply=reply: reply) as (backend, _):  # type: ignore[misc]
             started_s = time.monotonic()
             (outcome,) = ask(backend, "text")
-            assert "gives an answer of more than 64 MiB" in said(outcome)
+            assert "gives an answer of more than 0.000977 MiB" in said(outcome)
             assert time.monotonic() - started_s < 2
 
 
@@ -254,13 +253,13 @@ def test_secrets_are_never_repeated() -> None:
 def test_a_name_that_leads_to_a_private_address_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though nothing about the name says so, and however often it is tried."""
 
-    async def resolve(self: object, host: object, port: int, **options: object) -> list[object]:
+    async def resolve(host: object, port: int) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("93.184.216.34", "127.0.0.1")]
 
     with misbehaving() as service:
         url = f"http://innocent.example:{service.port}/embed"
         with asking(url=url, private=False) as (backend, _):
-            monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+            monkeypatch.setattr("embedway.egress.address.look_up", resolve)
             assert said(ask(backend, "text")[0]) == (
                 f"The remote service innocent.example:{service.port} is not asked: its address is not public."
             )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedway.backends.remote_answer import Setback, find, parse, read, share
-from embedway.backends.remote_definition import compile_path
+from embedway.backends.remote_path import compile_path
 from embedway.backends.remote_service import _read_pause
 from embedway.backends.trace import Trace
 from embedway.backends.trace import ask as trace
@@ -48,7 +48,7 @@ def test_any_json(value: object, kind: RemoteKind, path: str, count: int, dimens
     """Is read as that many outputs, or is a setback."""
     try:
         parsed = parse(json.dumps(value).encode())
-        outputs = read(kind, dimensions, find(compile_path(path), parsed), count)
+        outputs = read(kind, dimensions, find(compile_path(path), parsed, count), count)
         shares = share(parsed, [1] * count)
     except Setback as setback:
         complaint = setback.cause

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import orjson
 
+from embedway.backends.remote_path import TooMuch, walk
 from embedway.types import Outputs, RemoteKind, Sparse, Vector
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ status 500. `input`: it does not take this input, or not so many. `refused`: it 
 COUNTERS = ("token_count", "total_tokens", "prompt_tokens", "input_tokens")
 _MOST_TOKENS = 2**40
 _LAST_ID = 2**31 - 1
+MOST_BYTES = 64 * 2**20
+"""Of one answer, however many inputs it is for."""
+_BYTES_PER_INPUT = 2**20
+_BYTES_PER_NUMBER = 64
+"""With its digits, and the white space of an answer that is made to be looked at."""
+_MOST_NUMBERS = 65_536
+"""Of one input where the definition does not say how many; a text of a picture has as much room."""
 
 
 class Setback(Exception):
@@ -43,6 +51,11 @@ class Setback(Exception):
         return self.cause in ("down", "late", "throttled", "refused")
 
 
+def most_bytes(dimensions: int, count: int) -> int:
+    """Bytes that the answer for `count` inputs may have; `dimensions` is 0 where it is not known."""
+    return min(MOST_BYTES, count * (_BYTES_PER_INPUT + _BYTES_PER_NUMBER * (dimensions or _MOST_NUMBERS)))
+
+
 def parse(body: bytes) -> Any:
     """The values of a JSON text. Raises `Setback`, also for numbers that are not finite and for what is not UTF-8."""
     try:
@@ -51,19 +64,21 @@ def parse(body: bytes) -> Any:
         raise Setback("answer", f"gives an answer that is no JSON ({error.msg[:80]})") from error
 
 
-def find(path: JSONPathQuery, value: Any) -> list[Any]:
-    """What the JSONPath finds, in the answer's order. Raises `Setback`."""
+def find(path: JSONPathQuery, value: Any, count: int) -> list[Any]:
+    """What the JSONPath finds, in the answer's order, up to one more than `count`. Raises `Setback`."""
     import jsonpath_rfc9535
 
     try:
-        return list(path.find(value).values())
-    except (jsonpath_rfc9535.JSONPathError, RecursionError) as error:
+        return list(itertools.islice(walk(path, value), count + 1))
+    except (jsonpath_rfc9535.JSONPathError, RecursionError, TooMuch) as error:
         raise Setback("answer", "gives an answer that the JSONPath cannot be applied to") from error
 
 
 def read(kind: RemoteKind, dimensions: int, found: Sequence[Any], count: int) -> list[Outputs]:
     """The outputs of `count` inputs; `dimensions` 0 takes vectors of any length. Raises `Setback`."""
-    if len(found) != count:
+    if len(found) > count:
+        raise Setback("answer", f"gives more than {count} results for {count} inputs where the JSONPath leads")
+    if len(found) < count:
         raise Setback("answer", f"gives {len(found)} results for {count} inputs where the JSONPath leads")
     return [_READERS[kind](one, dimensions) for one in found]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
+from embedway.backends.remote_path import compile_path
 from embedway.egress import Refused, is_public
 from embedway.errors import InvalidInput
 from embedway.models.template import INPUT, Template, as_text, used
@@ -16,12 +16,12 @@ from embedway.types import Phase, RemoteSpec
 
 if TYPE_CHECKING:
     import httpx2
-    from jsonpath_rfc9535 import JSONPathQuery
 
 T = TypeVar("T")
 PhaseName = Literal["build", "search"]
 PHASES: tuple[PhaseName, ...] = ("build", "search")
-MAX_PATH_CHARACTERS = 1000
+MAX_HEADER_CHARACTERS = 8192
+"""Of one value: what servers take of a header at most."""
 _OURS = (
     *("connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
     *("te", "trailer", "transfer-encoding", "upgrade"),  # hop by hop, RFC 9110 §7.6.1
@@ -78,18 +78,18 @@ class Definition:
         """The template's variables that have no value in this phase."""
         return self.template.variables - {INPUT} - set(self.phase(phase).parameters)
 
-    def scrub(self, text: str) -> str:
-        """The text without the secrets of the headers and the URL, nor the beginning of one where it was cut."""
+    def scrub(self, text: str, cut: bool = False) -> str:
+        """The text without the definition's secrets, nor the beginning of one where it was `cut`."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
-        for secret in self._secrets:
-            for length in range(len(secret) - 1, _LEAST_SECRET - 1, -1):
-                text = text.removesuffix(secret[:length])
+        if cut:
+            for secret in self._secrets:
+                text = _without_beginning(text, secret)
         return text
 
     def quote(self, text: str, characters: int) -> str:
         """The beginning of what the service said, on one line, without secrets."""
-        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text))
+        plain = "".join(one if one.isprintable() else " " for one in self.scrub(text, cut=True))
         return " ".join(plain.split())[:characters]
 
     def _with_params(self, phase: PhaseName) -> str:
@@ -134,27 +134,6 @@ def check_remote(remote: RemoteSpec) -> None:
     Definition(remote)
 
 
-@functools.lru_cache(maxsize=1024)
-def compile_path(text: str) -> JSONPathQuery:
-    """A JSONPath, RFC 9535, without the white space around it. Raises `InvalidInput`.
-
-    Its functions for regular expressions are left out: one that is made to be slow would hold up the whole process.
-    """
-    import jsonpath_rfc9535
-
-    if len(text) > MAX_PATH_CHARACTERS:
-        raise InvalidInput(f"The JSONPath has more than {MAX_PATH_CHARACTERS:,} characters.")
-    environment = jsonpath_rfc9535.JSONPathEnvironment()
-    for name in ("match", "search"):
-        del environment.function_extensions[name]
-    try:
-        return environment.compile(text.strip())
-    except (jsonpath_rfc9535.JSONPathError, RecursionError, ValueError) as error:
-        raise InvalidInput(
-            f"The JSONPath cannot be read: {error}. Write one such as $.result.embeddings[*].embedding."
-        ) from error
-
-
 def _read_url(remote: RemoteSpec) -> httpx2.URL:
     from embedway.egress.wire import parse_url
 
@@ -194,8 +173,23 @@ def _read_headers(given: Mapping[str, str]) -> dict[str, str]:
                 f"The value of the header {name[:80]} holds a line break or a character that headers cannot hold.",
                 field,
             )
+        if len(stripped) > MAX_HEADER_CHARACTERS:
+            raise InvalidInput(
+                f"The value of the header {name[:80]} has more than {MAX_HEADER_CHARACTERS:,} characters.", field
+            )
         headers[key] = stripped
     return {"content-type": "application/json", "accept": "application/json"} | headers
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """The text without the beginning of the secret that it ends with."""
+    least = secret[:_LEAST_SECRET]
+    place = text.find(least, max(0, len(text) - len(secret) + 1))
+    while place >= 0:
+        if secret.startswith(text[place:]):
+            return text[:place]
+        place = text.find(least, place + 1)
+    return text
 
 
 def _read_params(params: Mapping[str, object], field: str) -> str:

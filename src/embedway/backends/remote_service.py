@@ -15,10 +15,10 @@ from typing import Any, Self
 
 import orjson
 
-from embedway.backends.remote_answer import Cause, Setback, find, parse, read, share
+from embedway.backends.remote_answer import Cause, Setback, find, most_bytes, parse, read, share
 from embedway.backends.remote_definition import Definition, PhaseName
 from embedway.egress import Refused
-from embedway.egress.send import MOST_BYTES, Sender
+from embedway.egress.send import Sender
 from embedway.egress.wire import Answer, Broken, TooLarge
 from embedway.types import Outputs
 
@@ -42,8 +42,10 @@ _MESSAGES = ("message", "error", "detail", "msg", "errors")
 class Service:
     """The service behind a definition. Lives on one event loop. Whatever goes wrong is a `Setback`."""
 
-    def __init__(self, definition: Definition, connections: int) -> None:
+    def __init__(self, definition: Definition, connections: int, most_bytes: int | None = None) -> None:
+        """`most_bytes` of one answer, where they are fewer than its kind may have."""
         self.definition = definition
+        self._most_bytes = most_bytes
         self._sender = Sender(definition.remote.private, connections)
 
     async def __aenter__(self) -> Self:
@@ -60,7 +62,7 @@ class Service:
     async def ask(self, phase: PhaseName, inputs: Sequence[str], costs: Sequence[int], until_s: float) -> list[Outputs]:
         """The outputs of inputs that go in one request; `until_s` is on the monotonic clock."""
         body = self.definition.body(phase, inputs)
-        value = self.judge(await self.send(self.definition.address(phase), body, until_s))
+        value = self.judge(await self.send(self.definition.address(phase), body, until_s, len(inputs)))
         value = await self.wait(value, phase, until_s)
         outputs = self.read(value, len(inputs))
         shares = share(value, costs)
@@ -69,25 +71,31 @@ class Service:
             for one, tokens in zip(outputs, shares, strict=True)
         ]
 
-    async def send(self, url: str, body: bytes | None, until_s: float) -> Answer:
-        """One attempt, whatever its status; without a body it is a GET."""
+    async def send(self, url: str, body: bytes | None, until_s: float, count: int = 1) -> Answer:
+        """One attempt, for `count` inputs, whatever its status; without a body it is a GET."""
         remote, headers = self.definition.remote, self.definition.headers
         if body is None:
             headers = {name: value for name, value in headers.items() if name != "content-type"}
+        limit = self._limit(count)
         limit_s = max(0.0, min(remote.timeout_s, until_s - time.monotonic()))
         try:
             async with asyncio.timeout(limit_s):
-                return await self._sender.send(remote.method if body is not None else "GET", url, headers, body)
+                method = remote.method if body is not None else "GET"
+                return await self._sender.send(method, url, headers, body, limit)
         except TimeoutError as error:
             if limit_s < remote.timeout_s:
                 raise Setback("late", LATE) from error
             raise Setback("down", f"did not answer within {limit_s:g} s") from error
         except TooLarge as error:
-            raise Setback("answer", f"gives an answer of more than {MOST_BYTES // 2**20} MiB") from error
+            raise Setback("answer", f"gives an answer of more than {limit / 2**20:.3g} MiB") from error
         except Refused as error:
             raise Setback("refused", f"is not asked: {error}") from error
         except Broken as error:
             raise Setback("down", str(error)) from error
+
+    def _limit(self, count: int) -> int:
+        limit = most_bytes(self.definition.remote.dimensions, count)
+        return limit if self._most_bytes is None else min(limit, self._most_bytes)
 
     def judge(self, answer: Answer) -> Any:
         """The values of an answer that is a success."""
@@ -99,7 +107,7 @@ class Service:
 
     def read(self, value: Any, count: int) -> list[Outputs]:
         remote = self.definition.remote
-        return read(remote.kind, remote.dimensions, find(self.definition.path, value), count)
+        return read(remote.kind, remote.dimensions, find(self.definition.path, value, count), count)
 
     async def wait(self, value: Any, phase: PhaseName, until_s: float) -> Any:
         """The answer itself, or what the task that it names has come to."""
@@ -113,7 +121,7 @@ class Service:
             await asyncio.sleep(pause_s)
             pause_s = min(POLL_S[1], pause_s * 1.5)
             try:
-                value = self.judge(await self.send(url, None, until_s))
+                value = await asyncio.to_thread(self.judge, await self.send(url, None, until_s))
             except Setback as setback:
                 if not setback.passing:
                     raise

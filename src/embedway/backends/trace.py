@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedway.backends.remote_answer import Setback, find, share
+from embedway.backends.remote_answer import Setback, find, read, share
 from embedway.backends.remote_definition import Definition, PhaseName
 from embedway.errors import EmbedwayError
 from embedway.types import Outputs, RemoteSpec
 
 ANSWER_CHARACTERS = 20_000
 """Of an answer that are shown."""
+MOST_BYTES = 4 * 2**20
+"""Of an answer that are read."""
 SHOWN_DEPTH = 50
 _SHOWN = ("accept", "content-type", "user-agent")
 _MASK = "********"
@@ -62,23 +65,30 @@ async def _follow(definition: Definition, phase: PhaseName, body: bytes, trace: 
 
     remote, started_s = definition.remote, time.monotonic()
     until_s = started_s + remote.timeout_s * max(1, remote.attempts)
-    async with Service(definition, connections=1) as service:
+    async with Service(definition, connections=1, most_bytes=MOST_BYTES) as service:
         try:
             answer = await service.send(trace.url, body, until_s)
             trace = dataclasses.replace(
                 trace, status=answer.status, answer=_shown(definition, answer.body), latency_ms=_ms_since(started_s)
             )
-            first = service.judge(answer)
+            first = await asyncio.to_thread(service.judge, answer)
             value = await service.wait(first, phase, until_s)
             if value is not first:
-                trace = dataclasses.replace(trace, answer=_shown(definition, _dump(_clean(definition, value))))
-            trace = dataclasses.replace(trace, found=[_clean(definition, one) for one in find(definition.path, value)])
-            outputs = service.read(value, 1)
-            (tokens,) = share(value, [1])
-            trace = dataclasses.replace(trace, outputs=[dataclasses.replace(outputs[0], used_tokens=tokens)])
+                shown = await asyncio.to_thread(lambda: _shown(definition, _dump(_clean(definition, value))))
+                trace = dataclasses.replace(trace, answer=shown)
+            found = await asyncio.to_thread(find, definition.path, value, 1)
+            clean = await asyncio.to_thread(lambda: [_clean(definition, one) for one in found])
+            trace = dataclasses.replace(trace, found=clean)
+            trace = dataclasses.replace(trace, outputs=[await asyncio.to_thread(_read, definition, found, value)])
         except Setback as setback:
             trace = dataclasses.replace(trace, problem=sentence(definition, setback))
     return dataclasses.replace(trace, latency_ms=_ms_since(started_s))
+
+
+def _read(definition: Definition, found: Sequence[Any], value: Any) -> Outputs:
+    (outputs,) = read(definition.remote.kind, definition.remote.dimensions, found, 1)
+    (tokens,) = share(value, [1])
+    return dataclasses.replace(outputs, used_tokens=tokens)
 
 
 def sentence(definition: Definition, setback: Setback) -> str:
@@ -98,7 +108,7 @@ def _dump(value: Any) -> bytes:
 
 def _shown(definition: Definition, body: bytes) -> str:
     longest = 6 * ANSWER_CHARACTERS
-    return definition.scrub(body[:longest].decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
+    return definition.scrub(body[:longest].decode("utf-8", "replace"), cut=True)[:ANSWER_CHARACTERS]
 
 
 def _clean(definition: Definition, value: Any, depth: int = 0) -> Any:

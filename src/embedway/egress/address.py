@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 import time
 from collections.abc import Sequence
+
+from embedway.egress.names import look_up
 
 KNOWN_S = 5.0
 """For how long an answer of the name service is used again."""
@@ -34,7 +35,7 @@ class Addresses:
             known = self._known.get((host, port))
             if known and time.monotonic() < known[0]:
                 return known[1]
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await look_up(host, port)
             addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
             if not self._private and not all(is_public(address) for address in addresses):
                 raise Refused("its address is not public")

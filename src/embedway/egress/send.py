@@ -12,8 +12,6 @@ from embedway.egress.address import Refused
 from embedway.egress.wire import Answer, Wire, parse_url
 
 REDIRECTS = 3
-MOST_BYTES = 64 * 2**20
-"""Of one answer."""
 _SAME_REQUEST = (307, 308)  # RFC 9110 §15.4: these alone keep the method and the body
 _ALWAYS = {"accept-encoding": "identity"}
 
@@ -40,8 +38,8 @@ class Sender:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        content: bytes | None = None,
-        most_bytes: int = MOST_BYTES,
+        content: bytes | None,
+        most_bytes: int,
     ) -> Answer:
         """The answer, behind redirects too: to them no header goes but `content-type`.
 
