@@ -123,7 +123,7 @@ def is_due(connection: Connection, before_s: float) -> bool:
 
 
 def claim(connection: Connection, before_s: float, most: int) -> Sequence[Row]:
-    """Models that nobody has probed since `before_s`, now taken for probing: no other process gets them too. One that is
+    """Models that nobody has probed since `before_s`, now taken for probing: no other process gets them too. What is
     forbidden is not asked: its credentials stay here.
     """
     due = _due(before_s)
