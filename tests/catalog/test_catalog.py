@@ -50,6 +50,7 @@ class World:
         self.finding = Finding("", 12.0)
         self.asked: list[RemoteSpec] = []
         self.changes = 0
+        self.check_s = 0.0
         self.before_probe: Callable[[], Awaitable[None]] | None = None
         self.vault = Vault(("master key",), folder / "key")
         rules = Rules(instances=frozenset({"ha-cn-declared"}), private=True, timeout_s=5.0)
@@ -72,6 +73,7 @@ class World:
         return self.database.run_now(lambda connection: read_version(connection, VERSION))
 
     async def _check(self, remote: RemoteSpec) -> None:
+        await asyncio.sleep(self.check_s)
         if "refused" in remote.url:
             raise InvalidInput("refused", "$.content.url")
 
@@ -283,6 +285,30 @@ def test_modifications_at_the_same_time_are_all_there(world: World) -> None:
     run(scenario())
 
 
+def test_a_verb_is_done_before_the_vendors_client_gives_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe gets what the look-up of the host has left; a modification that meets others is not tried for ever."""
+    monkeypatch.setattr("embedway.catalog.catalog.ANSWER_S", 1.6)
+    monkeypatch.setattr("embedway.catalog.catalog._AGAIN_S", 1.2)
+
+    async def scenario() -> None:
+        world.check_s = 0.3
+        await world.create()
+        assert 1.0 <= world.asked[-1].timeout_s <= 1.3
+
+        async def another() -> None:
+            before, world.before_probe = world.before_probe, None
+            await world.modify({"d": 4})
+            world.before_probe = before
+
+        world.before_probe = another
+        asked = len(world.asked)
+        with pytest.raises(Unavailable, match="by others"):
+            await world.modify({"e": 5})
+        assert len(world.asked) == asked + 2
+
+    run(scenario())
+
+
 def test_dry_runs_store_nothing(world: World) -> None:
     """They check, probe, and say as an error what would have been stored as a status."""
     content = json.dumps(CONTENT).encode()
@@ -327,7 +353,9 @@ def test_pages(world: World) -> None:
 
 
 def test_probes_follow_what_a_model_does(world: World) -> None:
-    """One process claims what is due; a status follows both ways without a new version; a forbidden one keeps its."""
+    """One process claims what is due, never what is forbidden; a status follows both ways without a new version, and
+    what was forbidden meanwhile stays so.
+    """
 
     async def scenario() -> None:
         for name in ("a", "b", "off"):
@@ -338,7 +366,7 @@ def test_probes_follow_what_a_model_does(world: World) -> None:
         due_s = time.time()
         claims = await asyncio.gather(*(world.catalog.claim(due_s, 2) for _ in range(8)))
         claimed = [row for rows in claims for row in rows]
-        assert sorted(row.name for row in claimed) == ["a", "b", "off"]
+        assert sorted(row.name for row in claimed) == ["a", "b"]
         world.finding = Finding("it is away")
         for row in claimed:
             await world.catalog.probe(row)

@@ -44,6 +44,15 @@ def ids(url: str) -> list[str]:
     return made
 
 
+@pytest.mark.parametrize(
+    "command", [("jobs", "list"), ("usage",), ("models", "list", "--registered"), ("keys", "list"), ("audit",)]
+)
+def test_a_list_without_rows_is_no_line_at_all(url: str, command: tuple[str, ...]) -> None:
+    """A program that reads one JSON object a line would stumble over an empty one."""
+    ended = run(*command, "--database-url", url, "--json")
+    assert (ended.status, ended.out) == (0, ""), ended
+
+
 def test_list(url: str, ids: list[str]) -> None:
     """The newest first, of one workspace or status where asked; never what was sent."""
     rows = run("jobs", "list", "--database-url", url, "--json").rows()

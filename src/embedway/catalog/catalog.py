@@ -42,6 +42,10 @@ VERSION = "catalog"
 """The version that each change of a registered model bumps."""
 ATTEMPTS = 4
 """How often a modification is tried again when others modify the same model at the same time."""
+ANSWER_S = 8.0
+"""Seconds for a verb, its look-ups, probes and attempts together: the vendor's client waits 10 s for the reply."""
+_AGAIN_S = ANSWER_S / 2
+"""Seconds that must be left to begin another attempt: a model that is asked in a hurry would seem not to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,11 @@ class Catalog:
 
     async def create(self, instance: str, name: str, content: bytes, actor: Actor, dry_run: bool = False) -> None:
         """Register a model. Raises `InvalidInput`, `InstanceNotFound`, `Conflict`; for a dry run `RemoteFailed` too."""
+        until_s = time.monotonic() + ANSWER_S
         check_name(name)
         whole = restore(parse(content, "$.content"), {}, trusted=False)
         await self._store.run(lambda connection: self._check_free(connection, instance, name), reads=True)
-        row = await self._probed(instance, name, whole)
+        row = await self._probed(instance, name, whole, until_s)
         if dry_run:
             _check_found(row)
             return
@@ -127,14 +132,17 @@ class Catalog:
         if status not in (None, "ok", "forbidden"):
             raise InvalidInput("The status is ok or forbidden; whether a model answers is found out.", "$.status")
         given = parse(content, "$.content") if content is not None else {}
-        for _ in range(ATTEMPTS):
+        until_s = time.monotonic() + ANSWER_S
+        for attempt in range(ATTEMPTS):
+            if attempt and until_s - time.monotonic() < _AGAIN_S:
+                break
             old, secrets = await self._store.run(lambda connection: self._open(connection, instance, name), reads=True)
             whole = merge(old.content, given, secrets)
             forbidden = status == "forbidden" or (status is None and old.status == "forbidden")
             if forbidden and not given:  # to switch a model off, nobody needs to reach it
                 new = old
             else:
-                new = await self._probed(instance, name, whole)
+                new = await self._probed(instance, name, whole, until_s)
             if dry_run:
                 if new is not old:
                     _check_found(new)
@@ -187,7 +195,7 @@ class Catalog:
         """Ask a claimed model whether it answers, and keep what was found."""
         try:
             secrets = await self._store.run(lambda connection: self._secrets(row), reads=True)
-            finding = await self._find_out(row.name, reveal(row.content, secrets))
+            finding = await self._find_out(row.name, reveal(row.content, secrets), time.monotonic() + ANSWER_S)
         except StoreUnavailable:
             raise
         except EmbedwayError as error:
@@ -199,17 +207,18 @@ class Catalog:
     def _read(self, whole: Object) -> RemoteSpec:
         return read_definition(whole, self._rules.private, self._rules.timeout_s)
 
-    async def _find_out(self, name: str, whole: Object) -> Finding:
-        """Raises `InvalidInput` for what may not be asked, or differs from what is known of a service's id."""
+    async def _find_out(self, name: str, whole: Object, until_s: float) -> Finding:
+        """Check, then probe in what is left. Raises `InvalidInput` for what may not be asked, or differs from a service."""
         remote = self._read(whole)
         check_service(name, remote)
         await self._parts.check(remote)
-        finding = await self._parts.probe(remote)
+        left_s = max(1.0, round(until_s - time.monotonic(), 1))  # however long the database took, a probe gets a second
+        finding = await self._parts.probe(dataclasses.replace(remote, timeout_s=min(remote.timeout_s, left_s)))
         return dataclasses.replace(finding, problem=plain(finding.problem, conceal(whole)[1].values()))
 
-    async def _probed(self, namespace: str, name: str, whole: Object) -> Row:
+    async def _probed(self, namespace: str, name: str, whole: Object, until_s: float) -> Row:
         """The row of a new definition, masked and not yet sealed."""
-        finding = await self._find_out(name, whole)
+        finding = await self._find_out(name, whole, until_s)
         remote, now_s = self._read(whole), time.time()
         return Row(
             namespace=namespace,

@@ -123,7 +123,9 @@ def is_due(connection: Connection, before_s: float) -> bool:
 
 
 def claim(connection: Connection, before_s: float, most: int) -> Sequence[Row]:
-    """Models that nobody has probed since `before_s`, now taken for probing: no other process gets them too."""
+    """Models that nobody has probed since `before_s`, now taken for probing: no other process gets them too. What is
+    forbidden is not asked: its credentials stay here.
+    """
     due = _due(before_s)
     now_s = time.time()
     rows = _rows(connection, select(model).where(due).order_by(model.c.probed_s).limit(most))
@@ -157,7 +159,7 @@ def check_instance(connection: Connection, name: str, declared: frozenset[str], 
 
 
 def _due(before_s: float) -> ColumnElement[bool]:
-    return model.c.probed_s.is_(None) | (model.c.probed_s < before_s)
+    return (model.c.status != "forbidden") & (model.c.probed_s.is_(None) | (model.c.probed_s < before_s))
 
 
 def _taken(namespace: str, name: str) -> Conflict:

@@ -19,7 +19,7 @@ from embedway.store.vault import Vault
 from embedway.types import RemoteSpec
 
 LOOK_UP_S = 3.0
-"""Seconds for the name service; later than that, the probe will tell."""
+"""Seconds of the verb's time for the name service; later than that, the probe will tell."""
 
 
 def make_catalog(

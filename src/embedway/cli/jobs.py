@@ -46,7 +46,8 @@ def list_(
     from embedway.jobs.queue import list_jobs
 
     found = _run(config, database_url, partial(list_jobs, namespace=workspace, status=status, most=most), reads=True)
-    click.echo(render(_COLUMNS, [_row(job) for job in found], as_json))
+    shown = render(_COLUMNS, [_row(job) for job in found], as_json)
+    click.echo(shown, nl=bool(shown))
 
 
 @jobs.command()

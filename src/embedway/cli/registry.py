@@ -45,7 +45,8 @@ def list_(
         return
     from embedway.cli.registered import list_registered
 
-    click.echo(list_registered(read_settings(config, flags), instance, as_json))
+    shown = list_registered(read_settings(config, flags), instance, as_json)
+    click.echo(shown, nl=bool(shown))
 
 
 @models.command()
@@ -178,4 +179,5 @@ def _list_configured(config: Path | None, as_json: bool, measure: bool, known: b
         return
     settings = read_settings(config, flags)
     set_up_logging(settings.log_level, settings.log_format)
-    click.echo(list_models(settings, as_json, measure))
+    shown = list_models(settings, as_json, measure)
+    click.echo(shown, nl=bool(shown))

@@ -44,7 +44,8 @@ class Report:
 @click.option("--csv", "form", flag_value="csv", help="Comma-separated values with a head line.")
 def usage(config: Path | None, database_url: str | None, **options: Any) -> None:
     """Show the requests, errors and tokens of keys, namespaces and models."""
-    click.echo(show_usage(read_settings(config, {"database_url": database_url}), Report(**options)))
+    shown = show_usage(read_settings(config, {"database_url": database_url}), Report(**options))
+    click.echo(shown, nl=bool(shown))
 
 
 def show_usage(settings: Settings, report: Report) -> str:

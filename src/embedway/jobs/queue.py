@@ -92,8 +92,11 @@ def add(
 
 
 def find(connection: Connection, job_id: str, namespace: str | None = None) -> Job:
-    """The job of this id, in this namespace or in any. Raises `JobNotFound`."""
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first() if _ID.fullmatch(job_id) else None
+    """The job of this id, in this namespace or in any; without its payload, which may be an image, and whoever waits
+    for a job asks often. Raises `JobNotFound`.
+    """
+    found = _without("payload").where(jobs.c.id == job_id)
+    row = connection.execute(found).first() if _ID.fullmatch(job_id) else None
     if row is None or namespace not in (None, row.namespace):
         raise JobNotFound(f"The job '{job_id[:100]}' does not exist.")
     return _read(row)
@@ -103,8 +106,7 @@ def list_jobs(
     connection: Connection, namespace: str | None = None, status: Status | None = None, most: int = 100
 ) -> Sequence[Job]:
     """The newest first, without payloads and results, which may be large."""
-    small = [null().label(column.name) if column.name in ("payload", "result") else column for column in jobs.columns]
-    found = select(*small).order_by(jobs.c.created_s.desc(), jobs.c.id).limit(most)
+    found = _without("payload", "result").order_by(jobs.c.created_s.desc(), jobs.c.id).limit(most)
     if namespace is not None:
         found = found.where(jobs.c.namespace == namespace)
     if status is not None:
@@ -235,6 +237,11 @@ def _ending(now_s: float, status: Status, **values: Any) -> dict[str, Any]:
 
 def _waiting(now_s: float) -> dict[str, Any]:
     return {"status": "pending", "claimed_by": None, "heartbeat_s": None, "updated_s": now_s}
+
+
+def _without(*names: str) -> Select[Any]:
+    """Jobs whose columns of these names are left where they are."""
+    return select(*(null().label(column.name) if column.name in names else column for column in jobs.columns))
 
 
 def _read(row: Row[Any]) -> Job:
