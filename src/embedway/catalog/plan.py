@@ -16,8 +16,9 @@ from embedway.models.reduction import WIDEST
 MOST_STEPS = 20_000
 INLINE = ("vectors", "texts")
 """JSON lines with the request itself: arrays of numbers; texts, or objects that hold them."""
-_SOURCES = ("data", *INLINE)
-KNOWN = (*_SOURCES, "output_dimension", "base_model", "field", "method", "whiten", "steps", "seed")
+SOURCES = ("data", *INLINE)
+"""Where rows come from: one of these is given."""
+KNOWN = (*SOURCES, "output_dimension", "base_model", "field", "method", "whiten", "steps", "seed")
 _FIELD = "$.createParameters"
 _WHOLE = re.compile(r"[0-9]{1,9}")
 
@@ -42,10 +43,10 @@ def read_plan(given: Mapping[str, str]) -> Plan:
     unknown = sorted(set(given) - set(KNOWN))
     if unknown:
         raise InvalidInput(f"createParameters are {', '.join(KNOWN)}.", _FIELD)
-    sources = [name for name in _SOURCES if given.get(name)]
-    if len(sources) != 1:
+    sources = [name for name in SOURCES if name in given]
+    if len(sources) != 1 or not given[sources[0]]:
         raise InvalidInput(
-            f"createParameters must have one of {', '.join(_SOURCES)}: what the reduction is trained on.", _FIELD
+            f"createParameters must have one of {', '.join(SOURCES)}: what the reduction is trained on.", _FIELD
         )
     if "output_dimension" not in given:
         raise InvalidInput("createParameters must have output_dimension.", _FIELD)
@@ -74,7 +75,7 @@ def merge(old: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
 
     Raises `InvalidInput`.
     """
-    kept = {name: value for name, value in old.items() if name not in _SOURCES or not set(given) & set(_SOURCES)}
+    kept = {name: value for name, value in old.items() if name not in SOURCES or not set(given) & set(SOURCES)}
     found = {**kept, **given}
     read_plan(restored(found) if kept.keys() & set(INLINE) else found)
     return found

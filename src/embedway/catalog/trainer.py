@@ -19,6 +19,7 @@ import msgspec
 
 from embedway.catalog import training
 from embedway.catalog.plan import Plan, find_data, inline_rows, read_plan, restored
+from embedway.catalog.task import Said, Task
 from embedway.catalog.training import Row
 from embedway.errors import DeploymentNotFound, InvalidInput, ModelFailed, ModelNotFound
 from embedway.jobs.job import Job
@@ -32,30 +33,6 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 FindModel = Callable[[str, str], ModelSpec]
 """The model that a name means in a workspace. Raises `ModelNotFound`, `Forbidden`, `InvalidInput`."""
-
-
-class Task(msgspec.Struct, frozen=True):
-    """What the process is to do. `model` embeds texts, or is whose the vectors are."""
-
-    model: ModelSpec | None
-    data: str
-    field: str
-    dimension: int
-    name: str
-    output: str
-    method: str
-    whiten: bool
-    seed: int
-    steps: int
-
-
-class Said(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the process. `error` ends it: the data or the parameters are wrong; `failed`: something else is."""
-
-    done: float | None = None
-    line: str | None = None
-    error: str | None = None
-    failed: str | None = None
 
 
 class Trainer:

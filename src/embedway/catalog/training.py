@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from embedway.catalog.plan import INLINE, merge
+from embedway.catalog.plan import INLINE, SOURCES, merge
 from embedway.catalog.workspaces import check_description, plain
 from embedway.errors import Conflict, DeploymentNotFound, InvalidInput, JobNotFound
 from embedway.jobs import queue
@@ -123,7 +123,7 @@ def change(connection: Connection, actor: Actor, row: Row, asked: Asked) -> None
         values["description"] = check_description(asked.description)
     if asked.parameters:
         split = _split(merge(row.parameters, asked.parameters))
-        if not split["data"] and set(row.parameters) & set(INLINE) & set(msgspec.json.decode(split["parameters"])):
+        if not set(asked.parameters) & set(SOURCES):
             del split["data"]  # the rows that came before stay
         values |= split
     connection.execute(update(training).where(*_key(row.workspace, row.name)).values(values))

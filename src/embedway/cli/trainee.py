@@ -1,6 +1,6 @@
 """The process that trains a reduction for a server: python -m embedway.cli.trainee.
 
-A task comes as one line on standard input, and lines of JSON say how far it is; `embedway.catalog.trainer` has both
+A task comes as one line on standard input, and lines of JSON say how far it is; `embedway.catalog.task` has both
 forms. When standard input ends, whoever asked is gone, and so is this process.
 """
 
@@ -16,7 +16,7 @@ from typing import cast
 
 import msgspec
 
-from embedway.catalog.trainer import Said, Task
+from embedway.catalog.task import Said, Task
 from embedway.cli.training import Asked, train_from
 from embedway.errors import EmbedwayError, InvalidInput, NoRoom, SettingsError, SetupError
 from embedway.models.reduction import Method

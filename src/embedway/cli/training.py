@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from embedway.cli.serve import build_engine
 from embedway.engine.engine import LocalEngine
 from embedway.errors import InvalidInput, ModelFailed, SettingsError
 from embedway.models.reduction import Base, Card, Method
@@ -89,6 +88,8 @@ def _told(card: Card) -> Iterator[str]:
 
 @contextmanager
 def _engine(settings: Settings, runner: asyncio.Runner) -> Iterator[LocalEngine]:
+    from embedway.cli.serve import build_engine  # with a web server, which vectors do not need
+
     async def start() -> LocalEngine:
         engine = build_engine(settings, Metrics())
         await engine.start()
