@@ -1154,7 +1154,7 @@ def _choices(kind: Any) -> str:
 
 
 def _own_default(option: click.Option) -> Any:
-    return option.default if isinstance(option.default, str) else None
+    return option.default if isinstance(option.default, str | int) and not option.is_flag else None
 
 
 def _help(option: click.Option) -> str:

@@ -59,7 +59,7 @@ def run_until_ended(database: Database, root: Path, job_id: str) -> Job:
         worker.start()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while (found := await worker.find(job_id)).status in UNDONE:
+                while (found := await worker.find(job_id)).status in UNDONE:  # noqa: ASYNC110 -- the store tells
                     await asyncio.sleep(0.02)
                 return found
         finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from sqlalchemy import insert, select
@@ -46,6 +48,9 @@ def test_a_backup_goes_to_another_machine_with_its_key_file(tmp_path: Path, monk
     made = embedway("backup", tmp_path / "b")
     assert made.returncode == 0
     assert made.stdout.endswith(f"the master key is not in it: keep {vault.file} too.\n")
+    told = json.loads(embedway("backup", tmp_path / "told", "--json").stdout)
+    assert told == {"file": str(tmp_path / "told"), "rows": ANY, "keep": str(vault.file)}
+    assert told["rows"]["access_key"] == 1
 
     other = Vault((), tmp_path / "two" / "embedway" / "embedway.db.key")
     restored = embedway("restore", tmp_path / "b", XDG_DATA_HOME=str(tmp_path / "two"))

@@ -202,8 +202,10 @@ def test_an_admin_key_manages(pair: Pair, first: str) -> None:
     token = made.json()["result"]["token"]
     assert made.headers["x-acs-request-id"] == made.json()["requestId"]
     assert re.fullmatch(r"OS-\w{40}", token)
-    until(one, lambda: embed(one, token), 200)
+    assert embed(one, token).status == 200, "where it was made it holds at once"
     assert embed(one, token, "elsewhere").status == 403
+    assert send(one, "DELETE", f"{path}/shop/credentials/{token}", key=admin).status == 200
+    assert embed(one, token).status == 401
 
 
 def test_a_stored_deployment(pair: Pair, first: str) -> None:

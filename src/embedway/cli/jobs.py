@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from embedway.cli.options import read_settings, settings_flags
-from embedway.cli.table import render
+from embedway.cli.table import render, say
 from embedway.jobs.job import Job, Status
 
 if TYPE_CHECKING:
@@ -75,12 +75,13 @@ def show(config: Path | None, database_url: str | None, job_id: str, as_json: bo
 @jobs.command()
 @settings_flags(("database_url",))
 @click.argument("job_id", metavar="ID")
-def cancel(config: Path | None, database_url: str | None, job_id: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def cancel(config: Path | None, database_url: str | None, job_id: str, as_json: bool) -> None:
     """End a job that has not ended. The server that runs it stops within a second or two."""
     from embedway.jobs.queue import cancel as end
 
     _run(config, database_url, partial(end, job_id=job_id))
-    click.echo(f"The job {job_id} is cancelled.")
+    click.echo(say(f"The job {job_id} is cancelled.", as_json, id=job_id, status="cancelled"))
 
 
 def _run(config: Path | None, database_url: str | None, work: Callable[[Connection], T], reads: bool = False) -> T:

@@ -109,31 +109,34 @@ def pull(names: tuple[str, ...], revision: str | None) -> None:
 @cli.command()
 @settings_flags(STORE)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(config: Path | None, file: Path, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def backup(config: Path | None, file: Path, as_json: bool, **flags: Any) -> None:
     """Write all that the database holds into FILE, while servers go on. The master key is not in it."""
     from embedway.cli import store
 
-    click.echo(store.backup(_quiet_settings(config, flags), file))
+    click.echo(store.backup(_quiet_settings(config, flags), file, as_json))
 
 
 @cli.command()
 @settings_flags(STORE)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Remove what the database holds; else only an empty one is filled.")
-def restore(config: Path | None, file: Path, replace: bool, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def restore(config: Path | None, file: Path, replace: bool, as_json: bool, **flags: Any) -> None:
     """Fill the database from a backup of SQLite or PostgreSQL: all of it or, where anything is wrong, nothing."""
     from embedway.cli import store
 
-    click.echo(store.restore(_quiet_settings(config, flags), file, replace))
+    click.echo(store.restore(_quiet_settings(config, flags), file, replace, as_json))
 
 
 @cli.command()
 @settings_flags(STORE)
-def reseal(config: Path | None, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def reseal(config: Path | None, as_json: bool, **flags: Any) -> None:
     """Encrypt the stored secrets by the first of EMBEDWAY_MASTER_KEY, so that the others can be dropped."""
     from embedway.cli import store
 
-    click.echo(store.reseal(_quiet_settings(config, flags)))
+    click.echo(store.reseal(_quiet_settings(config, flags), as_json))
 
 
 def _quiet_settings(config: Path | None, flags: dict[str, Any]) -> Settings:

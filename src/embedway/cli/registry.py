@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from embedway.cli.options import read_settings, settings_flags
+from embedway.cli.table import say
 from embedway.observe import set_up_logging
 from embedway.types import DEFAULT_NAMESPACE
 
@@ -120,12 +121,14 @@ def test(config: Path | None, name: str, instance: str, text: str, phase: Any, a
 @settings_flags(("database_url",))
 @click.argument("name")
 @click.option("--instance", default=DEFAULT_NAMESPACE, show_default=True, help="Where it is registered.")
-def remove(config: Path | None, name: str, instance: str, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def remove(config: Path | None, name: str, instance: str, as_json: bool, **flags: Any) -> None:
     """Remove the registered model NAME; servers on this database let go of it within a second."""
     from embedway.cli.registered import remove_model
 
     remove_model(read_settings(config, flags), instance, name)
-    click.echo(f"The model '{name}' of the instance '{instance}' is removed.")
+    said = f"The model '{name}' of the instance '{instance}' is removed."
+    click.echo(say(said, as_json, name=name, instance=instance, removed=True))
 
 
 @click.group()
@@ -136,12 +139,13 @@ def instances() -> None:
 @instances.command("add")
 @settings_flags(("database_url",))
 @click.argument("name", metavar="ID")
-def add_instance(config: Path | None, name: str, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def add_instance(config: Path | None, name: str, as_json: bool, **flags: Any) -> None:
     """Add the instance ID, also for servers that run."""
     from embedway.cli.registered import add_instance
 
     add_instance(read_settings(config, flags), name)
-    click.echo(f"The instance '{name}' exists now.")
+    click.echo(say(f"The instance '{name}' exists now.", as_json, id=name, added=True))
 
 
 @instances.command("list")
@@ -157,12 +161,13 @@ def list_instances(config: Path | None, as_json: bool, **flags: Any) -> None:
 @instances.command("remove")
 @settings_flags(("database_url",))
 @click.argument("name", metavar="ID")
-def remove_instance(config: Path | None, name: str, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def remove_instance(config: Path | None, name: str, as_json: bool, **flags: Any) -> None:
     """Remove the instance ID of the database, which must have no models."""
     from embedway.cli.registered import remove_instance
 
     remove_instance(read_settings(config, flags), name)
-    click.echo(f"The instance '{name}' is removed.")
+    click.echo(say(f"The instance '{name}' is removed.", as_json, id=name, removed=True))
 
 
 def _list_configured(config: Path | None, as_json: bool, measure: bool, known: bool, flags: dict[str, Any]) -> None:

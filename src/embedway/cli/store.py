@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from embedway.cli.table import say
 from embedway.errors import SettingsError
 from embedway.settings import Settings
 from embedway.store.backup import write_backup
@@ -16,37 +17,39 @@ from embedway.store.rotation import count_closed, reseal_all
 from embedway.store.vault import Vault, open_vault
 
 
-def backup(settings: Settings, path: Path) -> str:
+def backup(settings: Settings, path: Path, as_json: bool = False) -> str:
     """Write a backup; says what is in it, and that the master key is not."""
     with _opened(settings) as database:
         _check_there(database)
         counts = write_backup(database, path)
         kept = _places(settings, open_vault(settings, database))
-        return f"{path}: {_told(counts)}. Secrets in it stay encrypted; the master key is not in it: keep {kept} too."
+        said = f"{path}: {_told(counts)}. Secrets in it stay encrypted; the master key is not in it: keep {kept} too."
+        return say(said, as_json, file=str(path), rows=dict(counts), keep=kept)
 
 
-def restore(settings: Settings, path: Path, replace: bool) -> str:
+def restore(settings: Settings, path: Path, replace: bool, as_json: bool = False) -> str:
     """Restore a backup; says what was in it, and how many of its secrets the master keys at hand cannot read."""
     with _opened(settings) as database:
         counts = restore_backup(database, path, _user(), replace)
         vault = open_vault(settings, database)
         closed = database.run_now(lambda connection: count_closed(connection, vault), reads=True)
         told = f"{path}: restored {_told(counts)}."
-        if not closed:
-            return told
-        return (
-            f"{told} {closed} of its secrets cannot be read here: set EMBEDWAY_MASTER_KEY to that of the server which "
-            f"made the backup, or bring its key file to {vault.file}."
-        )
+        if closed:
+            told += (
+                f" {closed} of its secrets cannot be read here: set EMBEDWAY_MASTER_KEY to that of the server which "
+                f"made the backup, or bring its key file to {vault.file}."
+            )
+        return say(told, as_json, file=str(path), rows=dict(counts), unreadable_secrets=closed)
 
 
-def reseal(settings: Settings) -> str:
+def reseal(settings: Settings, as_json: bool = False) -> str:
     """Encrypt every stored secret by the first master key."""
     with _opened(settings) as database:
         _check_there(database)
         vault = open_vault(settings, database)
         count = database.run_now(lambda connection: reseal_all(connection, vault))
-        return f"{count} secrets are encrypted by the first master key; older ones are needed no more."
+        said = f"{count} secrets are encrypted by the first master key; older ones are needed no more."
+        return say(said, as_json, secrets=count)
 
 
 @contextmanager

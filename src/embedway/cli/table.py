@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def say(sentence: str, as_json: bool, **facts: Any) -> str:
+    """What a command did, in a sentence or as one JSON object of its facts."""
+    return json.dumps(facts, ensure_ascii=False) if as_json else sentence
+
+
 def render(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], as_json: bool) -> str:
     """A table, or one JSON object a line."""
     if as_json:

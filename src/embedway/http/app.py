@@ -68,7 +68,8 @@ def build_app(
     storage = Storage(settings, lambda error: _no_store(error, access, on_failure))
     access = Access(settings, metrics, storage.ready)
     registry = Registry(settings, engine, storage.ready)
-    tenancy = Tenancy(settings, engine, storage.ready)
+    credentials = StoredCredentials(access)
+    tenancy = Tenancy(settings, engine, storage.ready, credentials.look)
 
     def count(kind: str, outcome: str) -> None:
         metrics.jobs.labels(kind, outcome).inc()
@@ -79,7 +80,7 @@ def build_app(
     jobs = Jobs(engine, storage.ready, count)
     usage = UsageLog(storage.ready)
     known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage, trainings))
-    stored: list[Stored] = [StoredCredentials(access), registry, tenancy, jobs, usage, trainings]
+    stored: list[Stored] = [credentials, registry, tenancy, jobs, usage, trainings]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)

@@ -60,6 +60,12 @@ class StoredCredentials:
         self._database = database
         self._noting = asyncio.create_task(self._note(), name="note when keys are used")
 
+    async def look(self) -> None:
+        """Take over a change of our own at once. What is stored is stored, even if the database has gone since."""
+        if self._watch is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._watch.look()
+
     async def close(self) -> None:
         if self._watch is not None:
             await self._watch.stop()

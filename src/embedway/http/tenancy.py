@@ -29,9 +29,15 @@ class Tenancy:
     """
 
     def __init__(
-        self, settings: Settings, engine: Engine, store_ready: Callable[[], Awaitable[None]] | None = None
+        self,
+        settings: Settings,
+        engine: Engine,
+        store_ready: Callable[[], Awaitable[None]] | None = None,
+        keys_changed: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`store_ready` returns when the store has been opened, which it may have to be first."""
+        """`store_ready` returns when the store has been opened, which it may have to be first; `keys_changed` when a
+        change of a key is this server's too.
+        """
         self.engine = engine
         self.configured = {one.id: one for one in settings.deployment}
         self.declared = frozenset({DEFAULT_NAMESPACE, *(one.workspace for one in settings.deployment)})
@@ -39,6 +45,7 @@ class Tenancy:
         self.models = {one.id: one.model for one in settings.deployment}
         """The model of each deployment, by its id; kept up to date."""
         self._store_ready = store_ready
+        self._keys_changed = keys_changed
         self._database: Database | None = None
         self._vault: Vault | None = None
         self._watch: Watch | None = None
@@ -77,6 +84,13 @@ class Tenancy:
         if self._database is None:
             raise StoreUnavailable("There is no database at the moment: try again soon.")
         return await self._database.run(work, reads=reads)
+
+    async def change_keys(self, work: Callable[[Connection], T]) -> T:
+        """The same for a change of keys, which holds here when this returns. Raises `StoreUnavailable`."""
+        result = await self.run(work)
+        if self._keys_changed is not None:
+            await self._keys_changed()
+        return result
 
     async def changed(self) -> None:
         """Take over a change of our own at once. What is stored is stored, even if the database has gone since."""

@@ -119,7 +119,7 @@ class Credentials:
             read(connection, name, declared, lock=True)
             return create(connection, actor, Scope((name,), exchange.caller.models))  # no further than its maker's
 
-        row, token = await self._tenancy.run(work)
+        row, token = await self._tenancy.change_keys(work)
         shown = msgspec.structs.replace(_show_key(row, name), token=token)
         return msgspec.json.encode(CredentialsReply(exchange.request_id, shown))
 
@@ -151,14 +151,16 @@ class Credentials:
         if read_flag(exchange, "dryRun"):
             return await self.get(exchange, None)
         actor = actor_of(exchange)
-        row = await self._tenancy.run(lambda one: enable(one, actor, self._find(one, exchange).id, body.enabled))
+        row = await self._tenancy.change_keys(
+            lambda one: enable(one, actor, self._find(one, exchange).id, body.enabled)
+        )
         return self._reply(exchange, row)
 
     async def delete(self, exchange: Exchange, body: None) -> bytes:
         from embedway.access.keyrecords import revoke
 
         actor = actor_of(exchange)
-        await self._tenancy.run(lambda one: revoke(one, actor, self._find(one, exchange).id))
+        await self._tenancy.change_keys(lambda one: revoke(one, actor, self._find(one, exchange).id))
         return enclose(exchange)
 
     def _find(self, connection: Connection, exchange: Exchange) -> ApiKeyRow:
