@@ -110,7 +110,7 @@ def inline_rows(kind: str, text: str) -> bytes:
     """
     if kind == "texts":
         return text.encode("utf-8", "replace")
-    lines = (line.encode("utf-8", "replace") for line in text.splitlines())
+    lines = (line.encode("utf-8", "replace") for line in text.split("\n"))
     return b"\n".join(b'{"embedding":' + line + b"}" if line.strip() else line for line in lines)
 
 

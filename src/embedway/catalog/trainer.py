@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +22,7 @@ from embedway.catalog import training
 from embedway.catalog.plan import Plan, find_data, inline_rows, read_plan, restored
 from embedway.catalog.task import Said, Task
 from embedway.catalog.training import Row
-from embedway.errors import DeploymentNotFound, InvalidInput, ModelFailed, ModelNotFound
+from embedway.errors import DeploymentNotFound, EmbedwayError, InvalidInput, ModelFailed, ModelNotFound
 from embedway.jobs.job import Job
 from embedway.jobs.report import JobEnded, Report
 from embedway.store.database import Database
@@ -54,25 +55,23 @@ class Trainer:
             raise JobEnded from error
         if row.trained != job.id:  # else the process that trained it ended before the job did
             folder = training.folder_of(self._root, job.namespace, name, job.id)
-            async with self._workplace(folder) as place:
-                await _train(await self._task(row, folder, place), report)
-            if not await self._database.run(lambda one: training.publish(one, job, row)):
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-                raise JobEnded
+            try:
+                await self._make(job, row, folder, report)
+            finally:
+                await self._forget(job, folder)
         return {"run": job.id}
 
-    @contextlib.asynccontextmanager
-    async def _workplace(self, folder: Path) -> AsyncIterator[Path]:
-        """A folder for the run's own rows. What a killed run has left is removed."""
-        place = folder.parent / f".{folder.name}.rows"
-        try:
-            await asyncio.to_thread(_clear, folder)
-            place.mkdir(parents=True)
-            yield place
-        except OSError as error:
-            raise ModelFailed(f"The artefact cannot be written: {error.strerror}.") from error
-        finally:
-            await asyncio.to_thread(_clear, folder)
+    async def _make(self, job: Job, row: Row, folder: Path, report: Report) -> None:
+        async with _workplace(folder) as place:
+            await _train(await self._task(row, folder, place), report)
+        if not await self._database.run(lambda one: training.publish(one, job, row)):
+            raise JobEnded
+
+    async def _forget(self, job: Job, folder: Path) -> None:
+        """Remove what nobody will serve. Where another process has taken the job over, the folder is its too."""
+        with contextlib.suppress(EmbedwayError):
+            if await self._database.run(lambda one: training.is_void(one, job), reads=True):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _task(self, row: Row, folder: Path, place: Path) -> Task:
         plan = read_plan(restored(row.parameters))
@@ -147,7 +146,20 @@ def _listen(said: Said, report: Report) -> None:
         report.progress(said.done)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what is unfinished beside the folder of a run."""
-    for one in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(one, ignore_errors=True)
+@contextlib.asynccontextmanager
+async def _workplace(folder: Path) -> AsyncIterator[Path]:
+    """A folder for this attempt's rows. What a killed one has left is removed before."""
+    place = folder.parent / f".{folder.name}.{secrets.token_hex(8)}"
+    try:
+        await asyncio.to_thread(_make_place, folder, place)
+        yield place
+    except OSError as error:
+        raise ModelFailed(f"The artefact cannot be written: {error.strerror}.") from error
+    finally:
+        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+
+
+def _make_place(folder: Path, place: Path) -> None:
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    place.mkdir(parents=True)

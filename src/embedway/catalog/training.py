@@ -171,6 +171,17 @@ def publish(connection: Connection, job: Job, row: Row) -> bool:
     return True
 
 
+def is_void(connection: Connection, job: Job) -> bool:
+    """Whether a run has ended without a result that is served, or was removed with its training."""
+    key = (training.c.workspace == job.namespace, training.c.trained == job.id)
+    if connection.scalar(select(training.c.name).where(*key)) is not None:
+        return False
+    try:
+        return queue.find(connection, job.id).status not in UNDONE
+    except JobNotFound:
+        return True
+
+
 def remove(connection: Connection, actor: Actor, workspace: str, name: str) -> None:
     """Its run is cancelled. The artefacts are left to the caller. Raises `DeploymentNotFound`."""
     row = read(connection, workspace, name)

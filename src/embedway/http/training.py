@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedway.engine.engine import Engine
-from embedway.errors import InvalidInput, SetupError, StoreUnavailable
+from embedway.errors import InvalidInput, StoreUnavailable
 from embedway.settings import Settings
 from embedway.types import Caller, ModelSpec
 
@@ -74,10 +75,8 @@ class Trainings:
         if self._worker is not None:
             self._worker.wake()
         if self._watch is not None:
-            try:
+            with contextlib.suppress(StoreUnavailable):
                 await self._watch.look()
-            except StoreUnavailable:
-                return
 
     async def open(self, database: Database, vault: Vault) -> None:
         """Begin to apply what was trained, and to train."""
@@ -88,12 +87,8 @@ class Trainings:
 
         self._database = database
         self._watch = Watch(database, VERSION, self._reload)
-        try:
+        with contextlib.suppress(StoreUnavailable):  # the watch goes on looking
             await self._watch.look()
-        except StoreUnavailable:
-            pass  # the watch goes on looking
-        except SetupError:
-            raise
         self._watch.start()
         work = Trainer(database, database.address.folder, self._settings.tuning_data_dir, self.find_model)
         self._worker = Worker(database, {KIND: work}, AT_A_TIME, count=self._count)

@@ -75,11 +75,12 @@ class Training:
 
     async def list(self, exchange: Exchange, body: None) -> bytes:
         from embedway.catalog.training import read_in
+        from embedway.catalog.workspaces import read
 
         output, source = output_of(exchange), source_of(exchange)
 
         def work(connection: Connection) -> list[FunctionShown]:
-            self._enter(connection, exchange)
+            read(connection, workspace_of(exchange), self._tenancy.declared)
             found = read_in(connection, workspace_of(exchange)) if source != "builtin" else []
             return [_look(connection, row, output) for row in found]
 
