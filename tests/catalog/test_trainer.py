@@ -130,6 +130,22 @@ def test_another_process_takes_over_what_a_killed_one_trained(database: Database
     assert [one.name for one in folder.iterdir()] == [job_id]
 
 
+def test_a_run_that_is_ceased_ends_its_process(database: Database, tmp_path: Path) -> None:
+    """Within moments, and leaves nothing."""
+    job_id = start(database, {"vectors": VECTORS, **QUICK, "steps": "20000"})
+    server = spawn(database, tmp_path)
+    try:
+        wait(lambda: queue_progress(database, job_id) > 0.05)
+        (trainee,) = children(server.pid)
+        database.run_now(lambda one: training.cease(one, ACTOR, *WHERE))
+        wait(lambda: not alive(trainee))
+        wait(lambda: not list(training.folder_of(tmp_path, *WHERE).iterdir()))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(PATIENCE_S) == 0
+    assert database.run_now(lambda one: queue.find(one, job_id)).status == "cancelled"
+
+
 def queue_progress(database: Database, job_id: str) -> float:
     return database.run_now(lambda one: queue.find(one, job_id)).progress
 

@@ -22,9 +22,9 @@ from embedway.catalog import training
 from embedway.catalog.plan import Plan, find_data, inline_rows, read_plan, restored
 from embedway.catalog.task import Said, Task
 from embedway.catalog.training import Row
-from embedway.errors import DeploymentNotFound, EmbedwayError, InvalidInput, ModelFailed, ModelNotFound
+from embedway.errors import Conflict, EmbedwayError, InvalidInput, ModelFailed, ModelNotFound
 from embedway.jobs.job import Job
-from embedway.jobs.report import JobEnded, Report
+from embedway.jobs.report import Report
 from embedway.store.database import Database
 from embedway.types import ModelSpec
 
@@ -49,10 +49,7 @@ class Trainer:
 
     async def __call__(self, job: Job, report: Report) -> dict[str, Any]:
         name = job.payload["name"]
-        try:
-            row = await self._database.run(lambda one: training.read(one, job.namespace, name))
-        except DeploymentNotFound as error:
-            raise JobEnded from error
+        row = await self._database.run(lambda one: training.read(one, job.namespace, name))
         if row.trained != job.id:  # else the process that trained it ended before the job did
             folder = training.folder_of(self._root, job.namespace, name, job.id)
             try:
@@ -65,7 +62,7 @@ class Trainer:
         async with _workplace(folder) as place:
             await _train(await self._task(row, folder, place), report)
         if not await self._database.run(lambda one: training.publish(one, job, row)):
-            raise JobEnded
+            raise Conflict("The run was ceased, or taken over, when it was almost done.")
 
     async def _forget(self, job: Job, folder: Path) -> None:
         """Remove what nobody will serve. Where another process has taken the job over, the folder is its too."""
@@ -116,6 +113,7 @@ async def _train(task: Task, report: Report) -> None:
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **ONE_THREAD},
         limit=LINE_BYTES,
+        start_new_session=True,  # what a terminal sends to the server is not for it
     )
     try:
         if process.stdin is None or process.stdout is None:
