@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from embedway.catalog import training
+from embedway.catalog.task import Task
 from embedway.catalog.trainer import Trainer
 from embedway.catalog.training import Asked
+from embedway.cli.trainee import worded
 from embedway.jobs import queue
 from embedway.jobs.job import UNDONE, Job
 from embedway.jobs.log import read_lines
@@ -93,6 +95,13 @@ def test_what_is_wrong_is_said_in_one_sentence(
     assert str(tmp_path) not in (job.error or "")
     assert not list(tmp_path.glob("reductions/*/*/*"))
     assert not list(tmp_path.glob("reductions/*/*/.*"))
+
+
+def test_an_artefact_that_cannot_be_written_names_no_path() -> None:
+    """Callers know neither the command's flags nor this machine's folders."""
+    task = Task(None, "/d/rows.jsonl", "text", 2, "mine", "/r/mine/job", "pca", False, 0, 1)
+    said = worded("/r/mine/job cannot be written: No space left on device; choose it with --field.", task)
+    assert said == "The artefact cannot be written: No space left on device; choose it with field."
 
 
 def test_a_new_version_follows_the_last(database: Database, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from embedway.catalog.task import Said, Task
 from embedway.cli.training import Asked, train_from
-from embedway.errors import EmbedwayError, InvalidInput, NoRoom, SettingsError, SetupError
+from embedway.errors import EmbedwayError, InvalidInput, NoRoom, SetupError
 from embedway.models.reduction import Method
 from embedway.observe import set_up_logging
 from embedway.reduce.rows import kind_of
@@ -85,9 +85,9 @@ def train(task: Task) -> None:
         say(Said(line=line))
 
 
-def worded(message: str, data: str) -> str:
+def worded(message: str, task: Task) -> str:
     """A sentence for a caller who knows no flags of the command, and nothing of this machine's files."""
-    message = message.replace(data, "The data")
+    message = message.replace(task.data, "The data").replace(task.output, "The artefact")
     for flag, name in _WORDS.items():
         message = message.replace(flag, name)
     return re.sub(r"--([a-z]+)", r"\1", message)
@@ -101,14 +101,12 @@ def main() -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         train(task)
-    except (InvalidInput, SettingsError) as error:
-        say(Said(error=worded(error.message, task.data)))
-    except NoRoom as error:
+    except NoRoom as error:  # later there may be
         say(Said(failed=error.message))
-    except SetupError as error:
-        say(Said(error=worded(error.message, task.data)))
+    except (InvalidInput, SetupError) as error:
+        say(Said(error=worded(error.message, task)))
     except EmbedwayError as error:
-        say(Said(failed=worded(error.message, task.data)))
+        say(Said(failed=worded(error.message, task)))
 
 
 def _end_with_input() -> None:
