@@ -93,8 +93,7 @@ class Functions:
         from embedway.catalog.workspaces import read
 
         _check_function(exchange)
-        workspace, output = workspace_of(exchange), output_of(exchange)
-        source = source_of(exchange)
+        workspace, output, source = workspace_of(exchange), output_of(exchange), source_of(exchange)
 
         def work(connection: Connection) -> list[Row]:
             read(connection, workspace, self._tenancy.declared)
@@ -251,8 +250,7 @@ def listed(exchange: Exchange, rows: list[FunctionShown]) -> bytes:
 
 def name_of(exchange: Exchange) -> str:
     """Of the instance in the path."""
-    name: str = exchange.request.path_params["name"]
-    return name
+    return str(exchange.request.path_params["name"])
 
 
 def _show(row: Row, output: str, token: str = HIDDEN) -> FunctionShown:
