@@ -148,7 +148,7 @@ class KeyNotFound(EmbedwayError):
 
 
 class DeploymentNotFound(EmbedwayError):
-    """No deployment to manage has this name; one that is called and not there is a `ModelNotFound`."""
+    """No deployment or training to manage has this name; one that is called and not there is a `ModelNotFound`."""
 
     status = 404
     code = "deployment_not_found"

@@ -120,6 +120,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             description="Encrypts stored secrets: the first of several; all decrypt. Else a file beside the database."
         ),
     ] = ()
+    tuning_data_dir: Annotated[
+        str | None,
+        Meta(description="Folder whose files may be named as data of trainings over the API; without it, none may."),
+    ] = None
     no_auth: Annotated[bool, Meta(description="Serve anyone without a key on an address that is not loopback.")] = False
     protect_metrics: Annotated[
         bool, Meta(description="Ask for an API key on /metrics, /docs and /openapi.json too.")

@@ -121,7 +121,6 @@ def manage_deployments(client: Client, report: Report) -> None:
     report.ask("key_last", lambda: delete_last_key(client, report))
     report.ask("ws_delete", lambda: body(client.delete_workspace(WORKSPACE, m.DeleteWorkspaceRequest())))
     report.ask("ws_gone", lambda: body(client.get_workspace(WORKSPACE, m.GetWorkspaceRequest())))
-    report.ask("tuning", lambda: create("t", "embedding-tuning", "ops-embedding-dim-reduction-001"))
     report.ask("notebook", lambda: create("t", "notebook", "dsw"))
 
 

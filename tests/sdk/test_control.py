@@ -79,7 +79,6 @@ def test_a_workspace(found: dict[str, Any]) -> None:
         ("dep_parameter", 400, "InvalidParameter"),
         ("dep_gone", 404, "instance.NotFound"),
         ("dep_task", 400, "InvalidParameter"),
-        ("tuning", 400, "InvalidParameter"),
         ("notebook", 400, "InvalidParameter"),
         ("wrong", 400, "SignatureDoesNotMatch"),
     ],

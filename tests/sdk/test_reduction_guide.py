@@ -81,5 +81,15 @@ def ask(command: str, server: Server) -> dict[str, object]:
 
 def test_the_guides_program(following: Server) -> None:
     """128 numbers if nothing is asked for, and 64."""
-    (program,) = programs(PAGE)
+    program, _ = programs(PAGE)
     assert run_client("openai", "-c", program.replace(ADDRESS, following.url)).split() == ["128", "64"]
+
+
+def test_the_guides_training(place: Path, tmp_path: Path) -> None:
+    """The platform's client trains on a file below the folder for data; few steps."""
+    _, program = programs(PAGE)
+    env = {"EMBEDWAY_ACCESS_KEYS": "my-id:my-secret", "EMBEDWAY_TUNING_DATA_DIR": str(place)}
+    with serving(tmp_path, env=env) as server:
+        quick = program.replace('"output_dimension": "128"', '"output_dimension": "128", "steps": "3"')
+        said = run_client("control", "-c", quick.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"))
+    assert said.split() == ["success"]

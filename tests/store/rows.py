@@ -17,6 +17,7 @@ from embedway.store.schema import (
     metadata,
     model,
     nonce,
+    training,
     usage,
     workspace,
 )
@@ -60,6 +61,8 @@ def fill(connection: Connection, vault: Vault) -> None:
     token = {"token_sha256": "0" * 64, "token": vault.seal("t")}
     kind = {"workspace": "größe", "model": "m", "task": "embedding", "running": True, "edition": 2**31 - 1}
     connection.execute(insert(deployment).values(id="d", **kind, **token, **seconds))
+    learned = {"parameters": '{"seed": "1"}', "data": '["größe"]\n', "edition": 2**31 - 1, "trained": None}
+    connection.execute(insert(training).values(workspace="größe", name="t", **learned, **seconds))
     known = {"prefix": "OS-ab", "digest": "1" * 64, "masked": "OS-ab********6vvs", "admin": False, "scope": "{}"}
     connection.execute(insert(api_key).values(id="k", enabled=True, created_s=1.5, **known))
     for number in range(3):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from embedway.errors import Conflict, InvalidInput, WorkspaceNotFound
 from embedway.store.actor import Actor
 from embedway.store.audit import record
-from embedway.store.schema import deployment, model, workspace
+from embedway.store.schema import deployment, model, training, workspace
 
 MAX_NAME = 64
 MAX_DESCRIPTION = 1000
@@ -107,6 +107,7 @@ def remove(
     held = {
         "API keys": count_keys(connection, name),
         "deployments": connection.scalar(select(func.count()).where(deployment.c.workspace == name)),
+        "trained reductions": connection.scalar(select(func.count()).where(training.c.workspace == name)),
         "models": connection.scalar(select(func.count()).where(model.c.namespace == name)),
     }
     if parts := [f"{count} {what}" for what, count in held.items() if count]:

@@ -60,7 +60,10 @@ def reduce_train(config: Path | None, **options: Any) -> None:
     settings = read_settings(config, options)
     set_up_logging("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
     logging.getLogger("embedway.engine").setLevel(logging.CRITICAL)  # the error that ends the command says it all
-    click.echo(train_from(settings, Asked(named=named, **own)))
+    asked = Asked(named=named, **own)
+    for line in train_from(settings, asked):
+        click.echo(line)
+    click.echo(f"The reduction is in {asked.output or Path(asked.name)}.")
 
 
 @reduce.command("report")

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from embedway.cli.serve import build_engine
 from embedway.engine.engine import LocalEngine
 from embedway.errors import InvalidInput, ModelFailed, SettingsError
 from embedway.models.reduction import Base, Card, Method
@@ -23,7 +22,7 @@ from embedway.observe import Metrics
 from embedway.reduce.artefact import check_target, write_artefact
 from embedway.reduce.nested import Plan
 from embedway.reduce.rows import Rows, kind_of
-from embedway.reduce.train import Job, check_job, train
+from embedway.reduce.train import Job, Told, check_job, train
 from embedway.settings import Settings
 from embedway.types import EmbedCall, Output, Text
 from embedway.vectors import Floats
@@ -48,25 +47,29 @@ class Asked:
     named: bool
 
 
-def train_from(settings: Settings, asked: Asked) -> str:
-    """Train and write; returns what to tell. Raises `EmbedwayError` with one sentence; then nothing is written."""
+def train_from(settings: Settings, asked: Asked, told: Told | None = None) -> Sequence[str]:
+    """Train and write; returns what to tell, line by line. Without `told`, bars show how far it is.
+
+    Raises `EmbedwayError` with one sentence; then nothing is written.
+    """
     if not _NAME.fullmatch(asked.name) or asked.name.startswith("."):
         raise SettingsError("--name may hold A-Z a-z 0-9 . _ - only, and not begin with a dot.")
-    if len(settings.model) != 1:
+    embeds = asked.named or kind_of(asked.data, asked.field) == "text"
+    if embeds and len(settings.model) != 1:
         raise SettingsError("embedway reduce works with one model: name it with --model.")
     folder = asked.output or Path(asked.name)
     check_target(folder)
     rows = Rows(asked.data, asked.field)
     with asyncio.Runner() as runner, _Bars(asked.progress) as bars:
-        if asked.named or kind_of(asked.data, asked.field) == "text":
+        if embeds:
             with _engine(settings, runner) as engine:
                 embedder = _Embedder(engine, runner, settings.model[0].name)
                 base = Base(settings.model[0].source, embedder.revision)
-                card, learned = train(rows, _job(asked, base, embedder.width), embedder, bars)
+                card, learned = train(rows, _job(asked, base, embedder.width), embedder, told or bars)
         else:
-            card, learned = train(rows, _job(asked, None, None), None, bars)
+            card, learned = train(rows, _job(asked, None, None), None, told or bars)
     write_artefact(folder, card, learned)
-    return "\n".join([*_told(card), str(rows.refusals), f"The reduction is in {folder}."]).replace("\n\n", "\n")
+    return [*_told(card), *filter(None, [str(rows.refusals)])]
 
 
 def _job(asked: Asked, base: Base | None, width: int | None) -> Job:
@@ -85,6 +88,8 @@ def _told(card: Card) -> Iterator[str]:
 
 @contextmanager
 def _engine(settings: Settings, runner: asyncio.Runner) -> Iterator[LocalEngine]:
+    from embedway.cli.serve import build_engine  # with a web server, which vectors do not need
+
     async def start() -> LocalEngine:
         engine = build_engine(settings, Metrics())
         await engine.start()

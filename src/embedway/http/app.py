@@ -32,6 +32,7 @@ from embedway.http.registry import Registry
 from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import Storage, Stored
 from embedway.http.tenancy import Tenancy
+from embedway.http.training import Trainings
 from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
@@ -69,12 +70,17 @@ def build_app(
     registry = Registry(settings, engine, storage.ready)
     credentials = StoredCredentials(access)
     tenancy = Tenancy(settings, engine, storage.ready, credentials.look)
-    storage.tell(access.api_keys.expect, tenancy.expect)
+
+    def count(kind: str, outcome: str) -> None:
+        metrics.jobs.labels(kind, outcome).inc()
+
+    trainings = Trainings(settings, engine, count)
+    storage.tell(access.api_keys.expect, tenancy.expect, trainings.expect)
     metrics.store_up.set_function(lambda: registry.up)
-    jobs = Jobs(engine, storage.ready, lambda kind, outcome: metrics.jobs.labels(kind, outcome).inc())
+    jobs = Jobs(engine, storage.ready, count)
     usage = UsageLog(storage.ready)
-    known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage))
-    stored: list[Stored] = [credentials, registry, tenancy, jobs, usage]
+    known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage, trainings))
+    stored: list[Stored] = [credentials, registry, tenancy, jobs, usage, trainings]
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)

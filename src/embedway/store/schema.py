@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision: a database that has it is opened without Alembic, whose import takes longer than all else."""
 REVISION_TABLE = "embedway_revision"
 
@@ -106,6 +106,21 @@ deployment = Table(
     Column("created_s", Double, nullable=False),
     Column("updated_s", Double, nullable=False),
     Index("ix_deployment_workspace", "workspace"),
+)
+
+training = Table(
+    "training",
+    metadata,
+    Column("workspace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("parameters", Text, nullable=False),  # JSON
+    Column("data", Text, nullable=False, server_default=""),  # what came with the parameters: JSON lines
+    Column("description", Text, nullable=False, server_default=""),
+    Column("job_id", String),  # of the last run
+    Column("trained", String),  # the id of the last run that succeeded, which names its artefact's folder
+    Column("edition", Integer, nullable=False),  # counts the runs that succeeded
+    Column("created_s", Double, nullable=False),
+    Column("updated_s", Double, nullable=False),
 )
 
 nonce = Table(

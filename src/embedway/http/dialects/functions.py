@@ -51,7 +51,6 @@ HIDDEN = "********"
 _KNOWN = ("model", "modelCategory", "token")
 _MEANINGLESS = ("region", "modelSource")  # fields of the platform's own form
 _ELSEWHERE = {
-    "embedding-tuning": "Dimension reduction is trained by 'embedway reduce train', not over this API.",
     "nl2sql": "Embedway offers no nl2sql.",
     "notebook": "Embedway offers no notebooks.",
 }
@@ -87,17 +86,14 @@ class Functions:
 
         await self._tenancy.run(work)
         await self._tenancy.changed()
-        return _done(exchange)
+        return done(exchange)
 
     async def list(self, exchange: Exchange, body: None) -> bytes:
         from embedway.catalog.deployments import read_in
         from embedway.catalog.workspaces import read
 
         _check_function(exchange)
-        given, workspace, output = exchange.request.query_params, workspace_of(exchange), _output(exchange)
-        source = given.get("source") or "user"
-        if source not in ("builtin", "user", "all"):
-            raise InvalidInput("source is builtin, user or all.", "$.source")
+        workspace, output, source = workspace_of(exchange), output_of(exchange), source_of(exchange)
 
         def work(connection: Connection) -> list[Row]:
             read(connection, workspace, self._tenancy.declared)
@@ -107,20 +103,17 @@ class Functions:
         declared = [one for one in self._tenancy.configured.values() if one.workspace == workspace]
         rows = [_show_configured(one, output) for one in declared if source != "user"]
         rows += [_show(row, output) for row in stored if source != "builtin"]
-        wanted = {"function_type": given.get("functionType"), "model_type": given.get("modelType")}
-        rows = [row for row in rows if all(not value or getattr(row, key) == value for key, value in wanted.items())]
-        reply = FunctionsReply(**_outcome(exchange), total_count=len(rows), result=page_of(exchange, rows))
-        return msgspec.json.encode(reply)
+        return listed(exchange, rows)
 
     async def get(self, exchange: Exchange, body: None) -> bytes:
         from embedway.catalog.deployments import take_token
 
         _check_function(exchange)
-        output, actor = _output(exchange), actor_of(exchange)
-        configured = self._tenancy.configured.get(_name(exchange))
+        output, actor = output_of(exchange), actor_of(exchange)
+        configured = self._tenancy.configured.get(name_of(exchange))
         if configured is not None and configured.workspace == workspace_of(exchange):
             shown = _show_configured(configured, output)
-            return msgspec.json.encode(FunctionReply(**_outcome(exchange), result=shown))
+            return msgspec.json.encode(FunctionReply(**outcome_of(exchange), result=shown))
 
         def work(connection: Connection) -> FunctionShown:
             row = self._read(connection, exchange)
@@ -128,7 +121,7 @@ class Functions:
             return _show(row, output, self._tenancy.unseal(sealed) if sealed else HIDDEN)
 
         found = await self._tenancy.run(work)
-        return msgspec.json.encode(FunctionReply(**_outcome(exchange), result=found))
+        return msgspec.json.encode(FunctionReply(**outcome_of(exchange), result=found))
 
     async def update(self, exchange: Exchange, body: UpdateFunctionBody) -> bytes:
         from embedway.catalog.deployments import change, with_token
@@ -146,16 +139,16 @@ class Functions:
 
         await self._tenancy.run(work)
         await self._tenancy.changed()
-        return _done(exchange)
+        return done(exchange)
 
     async def delete(self, exchange: Exchange, body: None) -> bytes:
         from embedway.catalog.deployments import remove
 
         self._check_stored(exchange)
-        where, actor = (workspace_of(exchange), _name(exchange)), actor_of(exchange)
+        where, actor = (workspace_of(exchange), name_of(exchange)), actor_of(exchange)
         await self._tenancy.run(lambda connection: remove(connection, actor, *where))
         await self._tenancy.changed()
-        return msgspec.json.encode(PascalOutcome(**_outcome(exchange)))
+        return msgspec.json.encode(PascalOutcome(**outcome_of(exchange)))
 
     async def cease(self, exchange: Exchange, body: None) -> bytes:
         return await self._switch(exchange, running=False)
@@ -172,16 +165,16 @@ class Functions:
         from embedway.catalog.deployments import switch
 
         self._check_stored(exchange)
-        where, actor = (workspace_of(exchange), _name(exchange)), actor_of(exchange)
+        where, actor = (workspace_of(exchange), name_of(exchange)), actor_of(exchange)
         await self._tenancy.run(lambda connection: switch(connection, actor, *where, running))
         await self._tenancy.changed()
-        return _done(exchange)
+        return done(exchange)
 
     def _read(self, connection: Connection, exchange: Exchange) -> Row:
         from embedway.catalog import workspaces
         from embedway.catalog.deployments import read
 
-        name = _name(exchange)
+        name = name_of(exchange)
         workspaces.read(connection, workspace_of(exchange), self._tenancy.declared)
         if name in self._tenancy.configured:
             raise DeploymentNotFound(f"There is no deployment '{name}' in this workspace.")
@@ -190,7 +183,7 @@ class Functions:
     def _check_stored(self, exchange: Exchange) -> None:
         """Raises `Conflict` for a deployment of the configuration, which only its file changes."""
         _check_function(exchange)
-        configured = self._tenancy.configured.get(_name(exchange))
+        configured = self._tenancy.configured.get(name_of(exchange))
         if configured is not None and configured.workspace == workspace_of(exchange):
             raise Conflict(f"The deployment '{configured.id}' is one of the configuration: change it there.")
 
@@ -204,7 +197,7 @@ def _check_function(exchange: Exchange) -> None:
     """Raises `InvalidInput` for a function that is not offered."""
     name = exchange.request.path_params["function"]
     if name != DEPLOYMENT:
-        known = f"The function '{name[:80]}' is not offered; {DEPLOYMENT} is."
+        known = f"The function '{name[:80]}' is not offered; {DEPLOYMENT} and embedding-tuning are."
         raise InvalidInput(_ELSEWHERE.get(name, known), "$.functionName")
 
 
@@ -230,16 +223,34 @@ def _task(given: Mapping[str, str], default: Task) -> Task:
     return CATEGORIES[category]
 
 
-def _output(exchange: Exchange) -> str:
+def output_of(exchange: Exchange) -> str:
+    """How much is asked for. Raises `InvalidInput`."""
     output = exchange.request.query_params.get("output") or "normal"
     if output not in OUTPUTS:
         raise InvalidInput("output is simple, normal or detail.", "$.output")
     return output
 
 
-def _name(exchange: Exchange) -> str:
-    name: str = exchange.request.path_params["name"]
-    return name
+def source_of(exchange: Exchange) -> str:
+    """Which instances are listed. Raises `InvalidInput`."""
+    source = exchange.request.query_params.get("source") or "user"
+    if source not in ("builtin", "user", "all"):
+        raise InvalidInput("source is builtin, user or all.", "$.source")
+    return source
+
+
+def listed(exchange: Exchange, rows: list[FunctionShown]) -> bytes:
+    """The reply with those of the rows that are asked for."""
+    given = exchange.request.query_params
+    wanted = {"function_type": given.get("functionType"), "model_type": given.get("modelType")}
+    rows = [row for row in rows if all(not value or getattr(row, key) == value for key, value in wanted.items())]
+    reply = FunctionsReply(**outcome_of(exchange), total_count=len(rows), result=page_of(exchange, rows))
+    return msgspec.json.encode(reply)
+
+
+def name_of(exchange: Exchange) -> str:
+    """Of the instance in the path."""
+    return str(exchange.request.path_params["name"])
 
 
 def _show(row: Row, output: str, token: str = HIDDEN) -> FunctionShown:
@@ -279,9 +290,11 @@ def _show_parameters(one: Deployment, token: str) -> list[Parameter]:
     return [Parameter("model", one.model), Parameter("modelCategory", category), Parameter("token", token)]
 
 
-def _outcome(exchange: Exchange) -> dict[str, Any]:
+def outcome_of(exchange: Exchange) -> dict[str, Any]:
+    """What all replies begin with."""
     return {"request_id": exchange.request_id, "status": "OK", "http_code": 200, "latency": exchange.elapsed_ms}
 
 
-def _done(exchange: Exchange) -> bytes:
-    return msgspec.json.encode(Outcome(**_outcome(exchange)))
+def done(exchange: Exchange) -> bytes:
+    """The reply that says only that it is so."""
+    return msgspec.json.encode(Outcome(**outcome_of(exchange)))

@@ -141,7 +141,8 @@ class Parameter(msgspec.Struct):
 
 class CreateFunctionBody(msgspec.Struct, rename="camel"):
     """`createParameters` of a deployment: `model`, `modelCategory` (text-embedding, text-reranker or multimodal), and
-    `token` where it shall be your own.
+    `token` where it shall be your own. Of a training: `data`, `vectors` or `texts`, and `output_dimension`; see the
+    guide to shorter vectors.
     """
 
     instance_name: str
@@ -156,13 +157,18 @@ class UpdateFunctionBody(msgspec.Struct, rename="camel"):
     create_parameters: list[Parameter] = []
 
 
-class FunctionTask(msgspec.Struct, rename="camel"):
+class FunctionTask(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Of a training also how far it is, in [0, 1], why it failed, and the last lines of its log."""
+
     dag_status: str
     last_run_time: int
+    progress: float | None = None
+    message: str | None = None
+    log: list[str] | None = None
 
 
 class FunctionShown(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One deployment. Times are milliseconds since 1970."""
+    """One deployment or training. Times are milliseconds since 1970."""
 
     instance_name: str
     function_name: str

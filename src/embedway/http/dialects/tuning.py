@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 SERVICE = "ops-embedding-dim-reduction-001"
 OUTPUT_DIMENSION = 512
 """The documented default. A reduction of shorter vectors gives all that it has."""
+MOST_OPEN = 16
+"""Reductions that are kept in memory: one for vectors of 4,000 numbers takes 64 MB."""
+
+FindTrained = Callable[[str, str], str | None]
+"""Workspace and name -> the folder of what was trained there. Raises `StoreUnavailable`."""
 
 
 class TuningParameters(msgspec.Struct):
@@ -56,8 +61,9 @@ class TuningReply(msgspec.Struct):
 class Tuning:
     """POST /v3/openapi/workspaces/{workspace}/embedding-tuning/{service_id}."""
 
-    def __init__(self, engine: Engine, reductions: Sequence[ReductionEntry]) -> None:
+    def __init__(self, engine: Engine, reductions: Sequence[ReductionEntry], trained: FindTrained) -> None:
         self._engine = engine
+        self._trained = trained
         self._folders = {one.name: one.path for one in reductions}
         self._read: dict[str, Reduction] = {}
 
@@ -78,7 +84,8 @@ class Tuning:
         return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
     def _folder(self, exchange: Exchange, name: str | None) -> str:
-        """Of the reduction that is named: a `[[reduction]]`, or a model with one. Raises `InvalidInput`."""
+        """Of the reduction that is named: a `[[reduction]]`, a model with one, or one that was trained in the
+        workspace. Raises `InvalidInput`."""
         field = "$.parameters.model_name"
         if name is None:
             if len(self._folders) == 1:
@@ -89,23 +96,31 @@ class Tuning:
         try:
             folder = self._engine.find(name, exchange.caller).spec.reduction
         except ModelNotFound:
-            folder = None
+            folder = self._trained(exchange.caller.namespace, name)
         if folder is None:
             raise InvalidInput(f"There is no trained reduction '{name[:200]}'.", field)
         return folder
 
     def _reduce(self, folder: str, body: TuningBody) -> list[Floats]:
         """On a thread: the artefact is read at its first use, and long vectors take a while."""
-        if folder not in self._read:
-            try:
-                self._read[folder] = read_reduction(Path(folder))
-            except SetupError as error:
-                log.error("A reduction cannot be used: %s", error.message)  # noqa: TRY400 -- a sentence for who runs it
-                raise Unavailable("This reduction cannot be used at present: the server's log says why.") from error
-        reduction = self._read[folder]
+        reduction = self._open(folder)
         length = _length(body.parameters.output_dimension, reduction.card.width)
         whole = reduction.apply(_rows(body.input, reduction.card.width))
         return [shorten(row, length) for row in whole]
+
+    def _open(self, folder: str) -> Reduction:
+        """What a folder holds never changes. Of many, those that were read last are kept."""
+        reduction = self._read.pop(folder, None)
+        if reduction is None:
+            try:
+                reduction = read_reduction(Path(folder))
+            except SetupError as error:
+                log.error("A reduction cannot be used: %s", error.message)  # noqa: TRY400 -- a sentence for who runs it
+                raise Unavailable("This reduction cannot be used at present: the server's log says why.") from error
+        self._read[folder] = reduction
+        for oldest in list(self._read)[:-MOST_OPEN]:
+            self._read.pop(oldest, None)
+        return reduction
 
 
 def _length(asked: int | None, width: int) -> int:

@@ -16,6 +16,7 @@ from embedway.http.dialects.platform import Platform
 from embedway.http.dialects.ranking import Ranking
 from embedway.http.registry import Registry
 from embedway.http.tenancy import Tenancy
+from embedway.http.training import Trainings
 from embedway.jobs.jobs import Jobs
 from embedway.models.images import LIMITS
 from embedway.settings import Settings
@@ -48,6 +49,7 @@ class Parts:
     tenancy: Tenancy
     jobs: Jobs
     usage: UsageLog
+    trainings: Trainings
 
     @property
     def timeout_s(self) -> float:
@@ -61,6 +63,7 @@ def make_parts(
     tenancy: Tenancy | None = None,
     jobs: Jobs | None = None,
     usage: UsageLog | None = None,
+    trainings: Trainings | None = None,
 ) -> Parts:
     """What all operations share. Without what keeps things in the store, they are good for describing them only."""
     rules = EgressRules(settings.image_url_host, settings.allow_private_urls, LIMITS.bytes)
@@ -74,4 +77,5 @@ def make_parts(
         tenancy or Tenancy(settings, engine),
         jobs or Jobs(engine),
         usage or UsageLog(),
+        trainings or Trainings(settings, engine),
     )

@@ -90,7 +90,7 @@ def vectors(parts: Parts) -> Sequence[Operation]:
             dialect=OPENSEARCH,
             method="POST",
             paths=("/v3/openapi/workspaces/{workspace}/embedding-tuning/{service_id:path}",),
-            answer=tuning.Tuning(parts.engine, parts.settings.reduction),
+            answer=tuning.Tuning(parts.engine, parts.settings.reduction, parts.trainings.find),
             summary="Shorter vectors by a trained reduction (AI Search Open Platform)",
             body_type=tuning.TuningBody,
             reply_type=tuning.TuningReply,

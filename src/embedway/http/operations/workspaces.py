@@ -11,6 +11,7 @@ from embedway.http.dialects import platform
 from embedway.http.dialects.functions import DEPLOYMENT, NATIVE, OUTPUTS, Functions
 from embedway.http.dialects.instances import MAX_PAGE, MAX_PAGES, PAGE_SIZE, Done
 from embedway.http.dialects.offered import Services
+from embedway.http.dialects.training import ByFunction, Training
 from embedway.http.dialects.workspaces import API_TOKEN, Credentials, Workspaces
 from embedway.http.operation import Answer, Operation
 from embedway.http.operations.instances import FLAG
@@ -56,8 +57,8 @@ def credentials(parts: Parts) -> Sequence[Operation]:
 
 
 def functions(parts: Parts) -> Sequence[Operation]:
-    """On custom deployments."""
-    answers = Functions(parts.tenancy)
+    """On custom deployments, and on trainings."""
+    answers = ByFunction(Functions(parts.tenancy), Training(parts.tenancy, parts.trainings, parts.settings))
     new = {
         "instanceName": "shop",
         "modelType": NATIVE,
@@ -130,14 +131,14 @@ _SUMMARIES = {
     "GetCredentials": "One API key, masked",
     "UpdateCredentials": "Disable or enable an API key",
     "DeleteCredentials": "Revoke an API key",
-    "CreateFunctionInstance": "Make a custom deployment",
-    "ListFunctionInstances": "The custom deployments, in pages",
-    "GetFunctionInstance": "One custom deployment; its token too, once, where the server made it",
-    "UpdateFunctionInstance": "Change a custom deployment's model, token or description",
-    "DeleteFunctionInstance": "Remove a custom deployment",
-    "CreateFunctionTask": "Refused: a deployment is not trained",
-    "CeaseFunctionInstance": "Stop a custom deployment",
-    "ResumeFunctionInstance": "Start a custom deployment again",
+    "CreateFunctionInstance": "Make a custom deployment or a training",
+    "ListFunctionInstances": "The custom deployments or the trainings, in pages",
+    "GetFunctionInstance": "One custom deployment or training; a deployment's token too, once, if the server made it",
+    "UpdateFunctionInstance": "Change a custom deployment or a training",
+    "DeleteFunctionInstance": "Remove a custom deployment, or a training with what it has made",
+    "CreateFunctionTask": "Start a training",
+    "CeaseFunctionInstance": "Stop a custom deployment, or cancel what is being trained",
+    "ResumeFunctionInstance": "Start a custom deployment, or a cancelled training, again",
 }
 
 
