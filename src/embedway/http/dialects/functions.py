@@ -106,10 +106,8 @@ class Functions:
 
         reached = partial(self._tenancy.may_use, caller=exchange.caller)
         stored = [row for row in await self._tenancy.run(work, reads=True) if reached(row.model)]
-        declared = [
-            one for one in self._tenancy.configured.values() if one.workspace == workspace and reached(one.model)
-        ]
-        rows = [_show_configured(one, output) for one in declared if source != "user"]
+        declared = [one for one in self._tenancy.configured.values() if one.workspace == workspace]
+        rows = [_show_configured(one, output) for one in declared if source != "user" and reached(one.model)]
         rows += [_show(row, output) for row in stored if source != "builtin"]
         wanted = {"function_type": given.get("functionType"), "model_type": given.get("modelType")}
         rows = [row for row in rows if all(not value or getattr(row, key) == value for key, value in wanted.items())]
@@ -157,11 +155,10 @@ class Functions:
         from embedway.catalog.deployments import remove
 
         self._check_stored(exchange)
-        where, actor = (workspace_of(exchange), _name(exchange)), actor_of(exchange)
 
         def work(connection: Connection) -> None:
-            self._read(connection, exchange)
-            remove(connection, actor, *where)
+            row = self._read(connection, exchange)
+            remove(connection, actor_of(exchange), row.workspace, row.id)
 
         await self._tenancy.run(work)
         await self._tenancy.changed()
@@ -182,11 +179,10 @@ class Functions:
         from embedway.catalog.deployments import switch
 
         self._check_stored(exchange)
-        where, actor = (workspace_of(exchange), _name(exchange)), actor_of(exchange)
 
         def work(connection: Connection) -> None:
-            self._read(connection, exchange)
-            switch(connection, actor, *where, running)
+            row = self._read(connection, exchange)
+            switch(connection, actor_of(exchange), row.workspace, row.id, running)
 
         await self._tenancy.run(work)
         await self._tenancy.changed()
