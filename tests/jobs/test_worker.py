@@ -380,7 +380,7 @@ def test_two_processes_never_run_one_job_and_one_outlives_the_other(database: Da
     """
     processes = {process.pid: process for process in (flock.start(stale_s=2.0), flock.start(stale_s=2.0))}
     flock.wait(lambda: {pid for _, _, pid, _ in flock.lines()} == set(processes))
-    ids = [add(database, {"seconds": 0.02}) for _ in range(40)]
+    ids = [add(database, {"seconds": 0.15}) for _ in range(40)]
     flock.wait(lambda: {find(database, one).status for one in ids} == {"success"})
     assert sorted(job for word, job, *_ in flock.lines() if word == "start") == sorted(ids)
     assert sorted(job for word, job, *_ in flock.lines() if word == "end") == sorted(ids)

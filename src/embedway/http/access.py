@@ -20,7 +20,7 @@ from embedway.errors import Forbidden, NoPermission, StoreUnavailable, Unauthent
 from embedway.http.exchange import Exchange
 from embedway.observe import Metrics
 from embedway.settings import Settings
-from embedway.types import ANONYMOUS, DEFAULT_NAMESPACE
+from embedway.types import ANONYMOUS, DEFAULT_NAMESPACE, Caller
 
 _PROVE_YOURSELF = (
     "This needs a signature (ACS3-HMAC-SHA256) with an access key, or an admin key as 'Authorization: Bearer <key>'. "
@@ -35,7 +35,8 @@ ResourceKind = Literal["instance", "workspace"]
 class Demand:
     """What an operation asks of its caller. With an `action` it is one of the control plane, on the `resource` that the
     path names, or on all of that kind where it names none; else `name` makes the action `searchplat:{name}` on the
-    workspace. What is `shared` tells of all workspaces and models at once.
+    workspace. What is `shared` tells of all workspaces and models at once; what is `selective` looks itself that it
+    serves only the models that the caller may use.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Demand:
     action: str | None = None
     resource: ResourceKind = "instance"
     shared: bool = False
+    selective: bool = False
 
     @property
     def asked(self) -> str:
@@ -178,8 +180,13 @@ class Access:
             raise NoPermission(f"This API key is not for '{named[:200]}', only for {', '.join(scope.workspaces)}.")
         if named is None and (demand.shared or demand.action is not None) and scope.workspaces:
             raise NoPermission(f"This is about all workspaces, and this API key is for {', '.join(scope.workspaces)}.")
-        if demand.shared and scope.models:
-            raise NoPermission(f"This is about all models, and this API key is for {', '.join(scope.models)}.")
+        if scope.models and not demand.selective and (demand.shared or demand.action is not None):
+            model = exchange.request.path_params.get("model")
+            if model is not None and Caller(models=scope.models).may_use(model.removesuffix("/")):
+                return
+            raise NoPermission(
+                f"This is not about these models alone: {', '.join(scope.models)}. This API key is for them."
+            )
 
     def _resource(self, demand: Demand, name: str) -> str:
         instance = demand.action is not None and demand.resource == "instance"

@@ -39,8 +39,8 @@ class Exchange:
     `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key of the configuration, the id
     of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `lends` is how far a key
     may reach that the caller makes for a workspace, and `ends_s` when it must end, in Unix time: no further and no
-    later than the caller's own. `used` are the models that answered, and the tokens that each consumed. `allowance` is what
-    the request holds of its quotas.
+    later than the caller's own. `used` are the models that answered, and the tokens that each consumed. `allowance` is
+    what the request holds of its quotas.
     """
 
     request: Request

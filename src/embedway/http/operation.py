@@ -46,6 +46,8 @@ class Operation:
     `guarded` asks for the data plane's key. `action` (in RAM's words, such as `searchengine:GetModel`) makes it one of
     the control plane: always a signature or an admin key, and a permission for this action on the `resource` of the
     path. `told_by`: where several operations share a path, the keys by which a body shows that it is this one's.
+    `selective`: it looks itself that it serves only the caller's models; one of the control plane that does not is for
+    keys of some models only where its path names one of them.
     `query` are the parameters behind the path, each with its JSON schema and a description.
     """
 
@@ -62,13 +64,14 @@ class Operation:
     task: Task = "embedding"
     counted: bool = True
     resource: ResourceKind = "instance"
+    selective: bool = False
     example: Any = None
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told_by: frozenset[str] = frozenset()
 
     @property
     def demand(self) -> Demand:
-        return Demand(self.name, self.guarded, self.action, self.resource)
+        return Demand(self.name, self.guarded, self.action, self.resource, selective=self.selective)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from embedway.engine.engine import Engine
-from embedway.errors import ModelNotFound, SettingsError, SetupError, StoreUnavailable, Unavailable
+from embedway.errors import (
+    EmbedwayError,
+    ModelNotFound,
+    NoPermission,
+    SettingsError,
+    SetupError,
+    StoreUnavailable,
+    Unavailable,
+)
 from embedway.settings import Deployment, Settings
-from embedway.types import DEFAULT_NAMESPACE
+from embedway.types import DEFAULT_NAMESPACE, Caller
 
 if TYPE_CHECKING:  # SQLAlchemy and cryptography take long to import: a server listens first
     from sqlalchemy import Connection
@@ -74,6 +82,21 @@ class Tenancy:
             *((one, True) for one in self.configured.values() if one.workspace == workspace),
             *((row.deployment, row.running) for row in stored if row.workspace == workspace),
         ]
+
+    def may_use(self, model: str, caller: Caller) -> bool:
+        """Whether the caller may use what a deployment calls `model`, by that name or by the model's own."""
+        try:
+            self.engine.find(model, caller)
+        except NoPermission:
+            return False
+        except EmbedwayError:
+            return caller.may_use(model)
+        return True
+
+    def check_use(self, model: str, caller: Caller) -> None:
+        """Raises `NoPermission` where `may_use` says no."""
+        if not self.may_use(model, caller):
+            raise NoPermission("Your API key may not use the model of this deployment.")
 
     async def run(self, work: Callable[[Connection], T], *, reads: bool = False) -> T:
         """Work in one transaction. Raises `StoreUnavailable`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,7 +32,7 @@ from embedway.http.dialects.workspaces import page_of
 from embedway.http.exchange import Exchange
 from embedway.http.tenancy import Tenancy
 from embedway.settings import Deployment
-from embedway.types import Caller, Task
+from embedway.types import Task
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -72,7 +73,7 @@ class Functions:
         given, workspace = _parameters(body.create_parameters), workspace_of(exchange)
         if "model" not in given:
             raise InvalidInput("createParameters must name the model.", "$.createParameters")
-        model, task = self._check_model(given["model"], workspace), _task(given, "embedding")
+        model, task = self._check_model(given["model"], exchange), _task(given, "embedding")
         if body.instance_name in self._tenancy.configured:
             raise Conflict(f"The deployment '{body.instance_name}' is one of the configuration: choose another name.")
         new = Row(body.instance_name, workspace, model, task, "", description=body.description)
@@ -99,9 +100,10 @@ class Functions:
             read(connection, workspace, self._tenancy.declared)
             return [row for row in read_in(connection, workspace) if row.id not in self._tenancy.configured]
 
-        stored = await self._tenancy.run(work, reads=True)
+        reached = partial(self._tenancy.may_use, caller=exchange.caller)
+        stored = [row for row in await self._tenancy.run(work, reads=True) if reached(row.model)]
         declared = [one for one in self._tenancy.configured.values() if one.workspace == workspace]
-        rows = [_show_configured(one, output) for one in declared if source != "user"]
+        rows = [_show_configured(one, output) for one in declared if source != "user" and reached(one.model)]
         rows += [_show(row, output) for row in stored if source != "builtin"]
         return listed(exchange, rows)
 
@@ -112,6 +114,7 @@ class Functions:
         output, actor = output_of(exchange), actor_of(exchange)
         configured = self._tenancy.configured.get(name_of(exchange))
         if configured is not None and configured.workspace == workspace_of(exchange):
+            self._tenancy.check_use(configured.model, exchange.caller)
             shown = _show_configured(configured, output)
             return msgspec.json.encode(FunctionReply(**outcome_of(exchange), result=shown))
 
@@ -128,7 +131,7 @@ class Functions:
 
         self._check_stored(exchange)
         given, actor = _parameters(body.create_parameters), actor_of(exchange)
-        model = self._check_model(given["model"], workspace_of(exchange)) if "model" in given else None
+        model = self._check_model(given["model"], exchange) if "model" in given else None
 
         def work(connection: Connection) -> None:
             old = self._read(connection, exchange)
@@ -145,8 +148,12 @@ class Functions:
         from embedway.catalog.deployments import remove
 
         self._check_stored(exchange)
-        where, actor = (workspace_of(exchange), name_of(exchange)), actor_of(exchange)
-        await self._tenancy.run(lambda connection: remove(connection, actor, *where))
+
+        def work(connection: Connection) -> None:
+            row = self._read(connection, exchange)
+            remove(connection, actor_of(exchange), row.workspace, row.id)
+
+        await self._tenancy.run(work)
         await self._tenancy.changed()
         return msgspec.json.encode(PascalOutcome(**outcome_of(exchange)))
 
@@ -165,8 +172,12 @@ class Functions:
         from embedway.catalog.deployments import switch
 
         self._check_stored(exchange)
-        where, actor = (workspace_of(exchange), name_of(exchange)), actor_of(exchange)
-        await self._tenancy.run(lambda connection: switch(connection, actor, *where, running))
+
+        def work(connection: Connection) -> None:
+            row = self._read(connection, exchange)
+            switch(connection, actor_of(exchange), row.workspace, row.id, running)
+
+        await self._tenancy.run(work)
         await self._tenancy.changed()
         return done(exchange)
 
@@ -178,7 +189,9 @@ class Functions:
         workspaces.read(connection, workspace_of(exchange), self._tenancy.declared)
         if name in self._tenancy.configured:
             raise DeploymentNotFound(f"There is no deployment '{name}' in this workspace.")
-        return read(connection, workspace_of(exchange), name)
+        row = read(connection, workspace_of(exchange), name)
+        self._tenancy.check_use(row.model, exchange.caller)
+        return row
 
     def _check_stored(self, exchange: Exchange) -> None:
         """Raises `Conflict` for a deployment of the configuration, which only its file changes."""
@@ -187,9 +200,9 @@ class Functions:
         if configured is not None and configured.workspace == workspace_of(exchange):
             raise Conflict(f"The deployment '{configured.id}' is one of the configuration: change it there.")
 
-    def _check_model(self, model: str, workspace: str) -> str:
-        """Raises `ModelNotFound`, `Forbidden` for a disabled one."""
-        self._tenancy.engine.find(model, Caller(namespace=workspace))
+    def _check_model(self, model: str, exchange: Exchange) -> str:
+        """Raises `ModelNotFound`, `Forbidden` for a disabled one, `NoPermission`."""
+        self._tenancy.engine.find(model, exchange.caller)
         return model
 
 

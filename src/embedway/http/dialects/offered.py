@@ -46,7 +46,7 @@ class Services:
         if given.get("modelType") not in (None, "", "system", "deployment"):
             raise InvalidInput("modelType is system or deployment.", "$.modelType")
         await self._tenancy.run(lambda connection: read(connection, name, self._tenancy.declared), reads=True)
-        rows = [*self._system(Caller(namespace=name)), *self._deployments(name)]
+        rows = [*self._system(exchange.caller), *self._deployments(name, exchange.caller)]
         wanted = {
             "service_id": given.get("serviceId"),
             "service_type": given.get("serviceType"),
@@ -62,12 +62,13 @@ class Services:
             name: status
             for status in self._tenancy.engine.models(caller)
             for name in (status.spec.name, *status.spec.aliases)
+            if caller.may_use(name, status.spec.name)
         }
         known = [_show_known(service, served.get(service.id)) for service in SERVICES.values()]
         own = {status.spec.name: status for name, status in served.items() if name not in SERVICES}
         return [*known, *(_show_own(name, status) for name, status in own.items() if name not in SERVICES)]
 
-    def _deployments(self, workspace: str) -> Sequence[ServiceShown]:
+    def _deployments(self, workspace: str, caller: Caller) -> Sequence[ServiceShown]:
         return [
             ServiceShown(
                 service_id=one.id,
@@ -79,6 +80,7 @@ class Services:
                 meta={"model": one.model, "available": running and self._answers(one.model, workspace)},
             )
             for one, running in self._tenancy.served(workspace)
+            if self._tenancy.may_use(one.model, caller)
         ]
 
     def _answers(self, model: str, workspace: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from embedway.catalog.mask import plain, redact
 from embedway.catalog.verbatim import MAX_DEPTH, Tree
-from embedway.errors import InvalidInput
+from embedway.errors import InvalidInput, NoPermission
 from embedway.http.dialects.instances import (
     MAX_PAGE,
     MAX_PAGES,
@@ -46,6 +46,8 @@ class Models:
 
     async def create(self, exchange: Exchange, body: CreateModelBody) -> bytes:
         dry_run = read_flag(exchange, "dryRun")
+        if not exchange.caller.may_use(body.name):
+            raise NoPermission(f"Your API key may not use a model '{body.name[:200]}'.")
         content = bytes(body.content)
         await (await self._registry.catalog()).create(
             _instance(exchange), body.name, content, _actor(exchange), dry_run

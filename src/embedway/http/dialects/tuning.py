@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from embedway.engine.engine import Engine
-from embedway.errors import InvalidInput, ModelNotFound, SetupError, Unavailable
+from embedway.errors import InvalidInput, ModelNotFound, NoPermission, SetupError, Unavailable
 from embedway.http.exchange import Exchange
 from embedway.models.reduction import Reduction, read_reduction
 from embedway.settings import ReductionEntry
@@ -85,13 +85,16 @@ class Tuning:
 
     def _folder(self, exchange: Exchange, name: str | None) -> str:
         """Of the reduction that is named: a `[[reduction]]`, a model with one, or one that was trained in the
-        workspace. Raises `InvalidInput`."""
+        workspace. Raises `InvalidInput`, and `NoPermission` for one that the caller may not use.
+        """
         field = "$.parameters.model_name"
         if name is None:
-            if len(self._folders) == 1:
-                return next(iter(self._folders.values()))
-            raise InvalidInput("model_name, the name of a trained reduction, is required.", field)
+            if len(self._folders) != 1:
+                raise InvalidInput("model_name, the name of a trained reduction, is required.", field)
+            name = next(iter(self._folders))
         if name in self._folders:
+            if not exchange.caller.may_use(name):
+                raise NoPermission(f"This API key may not use the reduction '{name[:200]}'.")
             return self._folders[name]
         try:
             folder = self._engine.find(name, exchange.caller).spec.reduction

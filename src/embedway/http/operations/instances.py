@@ -54,6 +54,7 @@ def models(parts: Parts) -> Sequence[Operation]:
             body_type=CreateModelBody,
             reply_type=Done,
             action="searchengine:CreateModel",
+            selective=True,
             example={"name": "remote-minilm", "content": DEFINITION},
             query={"dryRun": _DRY_RUN},
         ),

@@ -119,6 +119,11 @@ _QUERIES: Mapping[str, Mapping[str, Any]] = {
     },
     "GetFunctionInstance": _OUTPUT,
 }
+_SELECTIVE = (
+    *("ListServices", "CreateCredentials", "CreateFunctionInstance", "ListFunctionInstances", "GetFunctionInstance"),
+    *("UpdateFunctionInstance", "DeleteFunctionInstance", "CreateFunctionTask"),
+    *("CeaseFunctionInstance", "ResumeFunctionInstance"),
+)
 _SUMMARIES = {
     "CreateWorkspace": "Make a workspace",
     "ListWorkspaces": "The workspaces, in pages",
@@ -162,6 +167,7 @@ def _operation(
         body_type=body_type,
         action=f"searchplat:{name}",
         resource="workspace",
+        selective=name in _SELECTIVE,
         example=example,
         query=_QUERIES.get(name, {}),
     )
