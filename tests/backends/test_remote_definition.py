@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 
 from embedway.backends.remote import RemoteBackend, remote_facts
 from embedway.backends.remote_definition import Definition, check_remote
-from embedway.errors import InvalidInput, SettingsError
+from embedway.errors import InvalidInput, RemoteFailed, SettingsError
 from embedway.types import Image, Output, Pair, Phase, Text
 from tests.tiny.pictures import PICTURES
 
-from .services import ask, asking, lengths, registered, remote
+from .services import Question, Reply, ask, asking, lengths, registered, remote
 
 URL = "https://api.example.com/v1/embed"
 
@@ -151,6 +152,28 @@ def test_secrets_are_taken_out() -> None:
     )
     told = 'Basic dXNl"cg== dXNl\\"cg== deploy-token k 123456 k%20123456 visible on application/json'
     assert definition.scrub(told) == "*** *** *** *** *** visible on application/json"
+
+
+def test_secret_parameters_are_taken_out_too() -> None:
+    """Of both phases, of the body and the URL, at any depth; names that only look like it are none."""
+    build = Phase({"hf_token": "hf-12345", "deep": {"password": ["pw-1234", 567890]}, "return_token": "many"})
+    search = Phase({"input_type": "query", "keywords": "shown"}, {"subscription-key": "sub-1234"})
+    definition = made(URL + "?api_token=at-12345&design=plain", build=build, search=search, body='{"a": "%{input}"}')
+    told = "hf-12345 pw-1234 567890 many query shown sub-1234 at-12345 plain"
+    assert definition.scrub(told) == "*** *** *** many query shown *** *** plain"
+
+
+def test_no_secret_of_the_body_is_in_an_error() -> None:
+    """Though the service says it."""
+
+    def echo(question: Question) -> Reply:
+        return Reply(400, json.dumps({"error": {"message": f"Invalid api_key {question.json()['api_key']}"}}).encode())
+
+    phase = Phase({"api_key": "TOPSECRET-TOPSECRET"})
+    with asking(echo, body='{"api_key": "%{api_key}", "a": "%{input}"}', build=phase, search=phase) as (backend, _):
+        (outcome,) = ask(backend, "text")
+        assert isinstance(outcome, RemoteFailed)
+        assert outcome.message.endswith("answers with status 400: Invalid api_key ***.")
 
 
 def test_half_a_secret_is_not_shown_either() -> None:

@@ -11,6 +11,7 @@ import pytest
 from embedway.catalog.definition import MAX_NAME, check_name, check_service, host_of, origin_of, read_definition
 from embedway.catalog.verbatim import parse
 from embedway.errors import InvalidInput
+from embedway.models.template import Template
 from embedway.types import Phase, RemoteSpec
 
 GOOD: dict[str, Any] = {
@@ -63,10 +64,19 @@ def test_the_whole_definition() -> None:
     )
 
 
-def test_the_template_of_the_sample() -> None:
-    """The vendor's sample escapes the template once too often; it is read as it was meant."""
-    twice = GOOD["request"]["requestBody"].replace('"', '\\"')
-    assert read(changed("request.requestBody", twice)).body == read(GOOD).body
+@pytest.mark.parametrize(
+    ("template", "given"),
+    [
+        ({"input": ["%{input}"], "input_type": "x"}, {"input": ["hi"], "input_type": "x"}),
+        ({"input": 'say "%{input}"'}, {"input": 'say "hi"'}),
+        ({"input": ["Instruct: x\nQuery: %{input}"]}, {"input": ["Instruct: x\nQuery: hi"]}),
+    ],
+)
+def test_the_template_of_the_sample(template: object, given: object) -> None:
+    """The vendor's sample escapes the template once too often; it is sent as it was meant, whatever it holds."""
+    twice = json.dumps(json.dumps(template))[1:-1]
+    remote = read(changed("request.requestBody", twice))
+    assert json.loads(Template(remote.body).fill(["hi"], {})) == given
 
 
 def test_what_may_be_left_out() -> None:

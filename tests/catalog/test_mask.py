@@ -71,7 +71,11 @@ def test_parameters_that_are_credentials() -> None:
         "apiKey": 12345678,
         "token": TOKEN,
         "deep": {"secret": [TOKEN, {"a": TOKEN}]},
-        "return_token": True,
+        "hf_token": TOKEN,
+        "subscription-key": TOKEN,
+        "return_token": "yes",
+        "tokenizer": "x",
+        "keywords": ["x"],
         "max_tokens": 512,
         "input_type": "query",
         "keyboard": "x",
@@ -81,22 +85,24 @@ def test_parameters_that_are_credentials() -> None:
         assert part["api_key"] == part["token"] == part["deep"]["secret"][0] == SHOWN
         assert part["deep"]["secret"][1] == {"a": SHOWN}
         assert part["apiKey"] == STARS
+        assert part["hf_token"] == part["subscription-key"] == SHOWN
+        assert (part["tokenizer"], part["keywords"]) == ("x", ["x"])
         assert (part["return_token"], part["max_tokens"], part["input_type"], part["keyboard"]) == (
-            True,
+            "yes",
             "512",
             "query",
             "x",
         )
     assert secrets["/request/urlParams/search/apiKey"] == "12345678"
-    assert len(secrets) == 10
+    assert len(secrets) == 14
 
 
 def test_the_query_of_the_url() -> None:
     """Its credentials are masked where they stand, each of several of one name."""
-    url = f"{URL}?api_key={TOKEN}&v=1&api_key={TOKEN[::-1]}#part"
+    url = f"{URL}?api_key={TOKEN}&v=1&api_key={TOKEN[::-1]}&api_token={TOKEN}#part"
     shown, secrets = conceal(definition(url))
-    assert shown["url"] == f"{URL}?api_key={SHOWN}&v=1&api_key=svv6k********v-SO#part"
-    assert secrets == {"/url?api_key": TOKEN, "/url?api_key#2": TOKEN[::-1]}
+    assert shown["url"] == f"{URL}?api_key={SHOWN}&v=1&api_key=svv6k********v-SO&api_token={SHOWN}#part"
+    assert secrets == {"/url?api_key": TOKEN, "/url?api_key#2": TOKEN[::-1], "/url?api_token": TOKEN}
 
 
 @given(

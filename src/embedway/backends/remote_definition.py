@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from embedway.backends.remote_path import compile_path
+from embedway.backends.remote_secrets import in_parameters, in_query
 from embedway.egress import Refused, is_public
 from embedway.errors import InvalidInput
 from embedway.models.template import INPUT, Template, as_text, used
@@ -30,7 +31,6 @@ _OURS = (
 _PLAIN = ("accept", "content-type", "user-agent")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_SECRET_NAME = re.compile(r"key|token|secret|sign|auth|pass", re.IGNORECASE)
 _LEAST_SECRET = 4
 _HIDDEN = "***"
 
@@ -120,8 +120,7 @@ class Definition:
             if name not in _PLAIN:
                 found |= {value, value.partition(" ")[2].strip()}
         for phase in PHASES:
-            query = self._urls[phase].partition("?")[2]
-            found |= {value for name, value in parse_qsl(query) if _SECRET_NAME.search(name)}
+            found |= {*in_query(self._urls[phase]), *in_parameters(dict(self.phase(phase).parameters))}
         written = {form for one in found for form in (one, json.dumps(one)[1:-1], quote(one, safe=""))}
         return sorted((one for one in written if len(one) >= _LEAST_SECRET), key=len, reverse=True)
 
@@ -184,7 +183,7 @@ def _read_headers(given: Mapping[str, str]) -> dict[str, str]:
 def _without_beginning(text: str, secret: str) -> str:
     """The text without the beginning of the secret that it ends with."""
     least = secret[:_LEAST_SECRET]
-    place = text.find(least, max(0, len(text) - len(secret) + 1))
+    place = text.find(least, max(0, len(text) - min(len(secret), MAX_HEADER_CHARACTERS) + 1))
     while place >= 0:
         if secret.startswith(text[place:]):
             return text[:place]

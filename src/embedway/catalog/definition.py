@@ -144,8 +144,6 @@ def _method(given: str | None) -> Literal["POST", "PUT"]:
 
 def _template(given: str) -> str:
     body = given.strip()
-    if body.startswith('{\\"'):  # no JSON begins like this: it was escaped once too often
-        body = body.replace('\\"', '"')
     if not body:
         raise InvalidInput("requestBody must hold the template of the body.", "$.content.request.requestBody")
     return body

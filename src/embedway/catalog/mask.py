@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus, unquote_plus
 
+from embedway.backends.remote_secrets import is_secret
 from embedway.catalog.definition import origin_of
 from embedway.catalog.verbatim import Number, Object, Tree
 from embedway.errors import SecretRequired
@@ -27,18 +28,6 @@ LEAST_REDACTED = 4
 MAX_SENTENCE = 500
 
 _HEADERS = re.compile(r"authorization|auth|key|secret|token|cookie|passw|credential|signature", re.IGNORECASE)
-_NAMES = frozenset(("auth", "authorization", "key", "pwd", "sas", "sig", "signature", "token"))
-_ENDINGS = (
-    "apikey",
-    "accesskey",
-    "accesskeyid",
-    "accesstoken",
-    "authtoken",
-    "password",
-    "passwd",
-    "secret",
-    "secretkey",
-)
 _SCHEME = re.compile(r"(\s*(?:Bearer|Basic|Digest|Token|Api-?Key|Key|Negotiate)\s+)(\S.*)", re.IGNORECASE | re.DOTALL)
 _QUERY = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
 
@@ -124,7 +113,7 @@ def _forms(secret: str) -> Iterable[str]:
 
 def _walk(content: Object, swap: _Swap) -> Object:
     """The content with its secrets swapped, each found by the name of its place."""
-    found = {key: _inner(value, f"/{_escape(key)}", _is_name(key), swap) for key, value in content.items()}
+    found = {key: _inner(value, f"/{_escape(key)}", is_secret(key), swap) for key, value in content.items()}
     if isinstance(url := content.get("url"), str):
         found["url"] = _in_url(url, swap)
     request, given = content.get("request"), found.get("request")
@@ -141,7 +130,7 @@ def _inner(value: Tree, pointer: str, secret: bool, swap: _Swap) -> Tree:
         if pointer == "/request/header":  # has rules of its own
             return dict(value)
         return {
-            key: _inner(one, f"{pointer}/{_escape(key)}", secret or _is_name(key), swap) for key, one in value.items()
+            key: _inner(one, f"{pointer}/{_escape(key)}", secret or is_secret(key), swap) for key, one in value.items()
         }
     if isinstance(value, list):
         return [_inner(one, f"{pointer}/{index}", secret, swap) for index, one in enumerate(value)]
@@ -153,19 +142,13 @@ def _in_url(url: str, swap: _Swap) -> str:
 
     def one(found: re.Match[str]) -> str:
         name, value = found.groups()
-        if not value or not _is_name(unquote_plus(name)):
+        if not value or not is_secret(unquote_plus(name)):
             return found.group()
         seen[name] = seen.get(name, 0) + 1
         nth = f"#{seen[name]}" if seen[name] > 1 else ""
         return f"{name}={swap(f'/url?{name}{nth}', value)}"
 
     return _QUERY.sub(one, url)
-
-
-def _is_name(name: str) -> bool:
-    """Whether a parameter of this name is a credential; `return_token` and `max_tokens` are none."""
-    bare = re.sub(r"[^a-z]", "", name.lower())
-    return bare in _NAMES or bare.endswith(_ENDINGS)
 
 
 def _escape(key: str) -> str:
