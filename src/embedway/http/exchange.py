@@ -33,7 +33,8 @@ class Exchange:
     `started_s` is on the clock of `time.monotonic`. `who` names the caller for the audit: the id of an access key,
     `admin-key:` and 8 hex digits of the key's SHA-256, `key:` and 8 digits for an API key of the configuration, the id
     of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `used` are the models that
-    answered, and the tokens that each consumed. `allowance` is what the request holds of its quotas.
+    answered, and the tokens that each consumed. `allowance` is what the request holds of its quotas; where the work
+    `comes_later` than the answer, the tokens that were reserved stay taken for it.
     """
 
     request: Request
@@ -45,6 +46,7 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, int]] = field(default_factory=list)
     allowance: Allowance | None = None
+    comes_later: bool = False
     body_unread: bool = False
 
     @classmethod
