@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from embedway.access import nonces as module
-from embedway.access.nonces import Nonces
+from embedway.access.nonces import CLOCKS_S, Nonces
 from embedway.access.signature import SKEW_S, Claim
 from embedway.errors import Overloaded, SignatureRefused, StoreUnavailable
 
@@ -97,7 +97,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         spend(nonces, scene.claim(str(number)))
     with pytest.raises(Overloaded):
         spend(nonces, scene.claim("one too many"))
-    scene.now_s += SKEW_S + 2
+    scene.now_s += SKEW_S + CLOCKS_S + 1
     spend(nonces, scene.claim("after them"))
 
 
@@ -112,3 +112,15 @@ def test_of_many_at_once_one_is_believed() -> None:
             return await asyncio.gather(*calls, return_exceptions=True)
 
         assert [outcome for outcome in asyncio.run(rush()) if outcome is None] == [None]
+
+
+def test_a_body_that_takes_its_time_does_not_make_a_request_fresh_again() -> None:
+    """Given a head that was in order a moment before its date grows stale, then a slow body: it is refused."""
+    scene = Scene()
+    nonces, claim = scene.nonces(), scene.claim("a")
+    scene.now_s += SKEW_S - 1
+    spend(nonces, claim)
+    scene.now_s += 3
+    with pytest.raises(SignatureRefused) as refused:
+        spend(nonces, claim)
+    assert refused.value.reason == "InvalidTimeStamp.Expired"

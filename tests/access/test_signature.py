@@ -9,11 +9,13 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedway.access import signature as signature_module
 from embedway.access.signature import MUST_SIGN, SKEW_S, Claim, Head, fold, is_signed, prove, read_claim
 from embedway.errors import SignatureRefused
 
@@ -216,3 +218,12 @@ def test_signed_is_told_from_other_schemes() -> None:
 def made(method: str, path: str, query: str, headers: dict[str, str]) -> Request:
     pairs = tuple((name.encode(), value.encode()) for name, value in headers.items())
     return Request(method, path.encode(), query.encode(), pairs, b"")
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=3))
+def test_no_two_queries_have_one_form(pairs: list[tuple[str, str]]) -> None:
+    """Whatever is in names and values, the forms in which a query may be signed lead back to that query alone."""
+    raw = urlencode(pairs, errors="replace").encode()
+    meant = sorted(parse_qsl(raw.decode(), keep_blank_values=True))
+    for form in signature_module._queries(raw):
+        assert sorted(parse_qsl(form.decode().replace("+", "%2B"), keep_blank_values=True)) == meant

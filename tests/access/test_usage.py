@@ -142,3 +142,20 @@ def show(url: str, *arguments: str) -> str:
     """What `embedway usage` prints."""
     command = [sys.executable, "-m", "embedway", "usage", "--database-url", url, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("namespace", ["a\0b", "x" * 8000, "a\nb"])
+def test_any_namespace_can_be_counted(database_url: str, namespace: str) -> None:
+    """A workspace that no table can hold is counted under its digest, and stops nobody's counts."""
+
+    async def scenario() -> None:
+        database, log = Database(database_url), UsageLog()
+        await log.open(database, VAULT)
+        log.add("key", namespace, [("m", 1)], failed=False)
+        log.add("key", "default", [("m", 2)], failed=False)
+        await log.flush()
+        await log.close()
+        assert sums(database, ("key",))["key", "tokens"] == 3
+        await database.stop()
+
+    asyncio.run(scenario())

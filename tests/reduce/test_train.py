@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -158,4 +159,22 @@ def test_a_reduction_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="holds something else"):
         make(tmp_path, topics(300, WIDTH))
     assert (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_replacement_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new folder cannot be moved to its place: the old one is still there, and nothing lies beside it."""
+    folder = make(tmp_path, topics(300, WIDTH))
+    before = (folder / TENSORS).read_bytes()
+    rename = os.rename
+
+    def fails_for_the_new(source: Path, target: Path) -> None:
+        if target == folder and not source.name.endswith(".former"):
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fails_for_the_new)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        make(tmp_path, topics(300, WIDTH, 5))
+    assert (folder / TENSORS).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -150,3 +150,10 @@ def test_the_clients_test_is_there(operation: str, client: str) -> None:
     page, _, function = reference_docs.CELLS[operation][1][client].partition("::")
     tree = ast.parse((SDK / page).read_text(encoding="utf-8"))
     assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_what_is_shown_once_is_not_lost_to_a_head(registry: Server) -> None:
+    """The control plane has no HEAD: it would show a token to nobody."""
+    answer = send(registry, "HEAD", "/openapi/platform/workspaces", key=ADMIN)
+    assert answer.status == 405
+    assert "HEAD" not in answer.headers["allow"]

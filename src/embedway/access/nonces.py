@@ -9,11 +9,13 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
-from embedway.access.signature import SKEW_S, Claim
+from embedway.access.signature import SKEW_S, Claim, check_fresh
 from embedway.errors import Overloaded, SignatureRefused, StoreUnavailable
 
 Spend = Callable[[str, float, str], Awaitable[bool]]
 """`spend(mark, expires_s, key_id)`: note the mark in the store; False when it is there already."""
+CLOCKS_S = 120.0
+"""How far the clocks of servers on one database may lie apart."""
 MAX_HELD = 200_000
 """Marks that a process holds while the store is away; some 40 MB."""
 _PAUSE_S = 1.0
@@ -44,7 +46,8 @@ class Nonces:
         Without the store, one that `needs_store` is refused with `StoreUnavailable`; another is judged by what this
         process has seen.
         """
-        expires_s = claim.date_s + SKEW_S + 1
+        check_fresh(claim.date_s, self._clock())  # the body may have taken its time
+        expires_s = claim.date_s + SKEW_S + CLOCKS_S
         mark = hashlib.sha256(f"{claim.key_id}\n{claim.nonce}".encode()).hexdigest()
         if self._held.get(mark, 0.0) > self._clock():
             raise _used()

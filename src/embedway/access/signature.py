@@ -28,6 +28,7 @@ SKEW_S = 15 * 60
 """How far a request's clock may be from ours, both ways: Alibaba Cloud's own limit."""
 MUST_SIGN = ("host", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
 
+_PLAIN_NAME = re.compile(r"[^&=%#+\x00-\x20\x7f]*")
 _ALGORITHMS = ("ACS3-HMAC-SHA256", "ACS4-HMAC-SHA256")
 _AUTHORIZATION = re.compile(
     r"(?P<algorithm>\S+)\s+Credential=(?P<credential>[^,\s]+)\s*,"
@@ -113,12 +114,18 @@ def read_claim(headers: Headers, now_s: float) -> Claim:
         date_s=_read_date(date),
         body_sha256=_matching(_HASH, headers, "x-acs-content-sha256", "the body's SHA-256 in lower-case hex"),
     )
-    if abs(now_s - claim.date_s) > SKEW_S:
+    check_fresh(claim.date_s, now_s)
+    return claim
+
+
+def check_fresh(date_s: float, now_s: float) -> None:
+    """Raise `SignatureRefused` for a request that was signed too long ago, or too far ahead."""
+    if abs(now_s - date_s) > SKEW_S:
+        date = datetime.fromtimestamp(date_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         raise SignatureRefused(
             f"x-acs-date is {date}, more than {SKEW_S // 60} minutes from the server's time: set the clock right.",
             "InvalidTimeStamp.Expired",
         )
-    return claim
 
 
 def prove(claim: Claim, secret: str, head: Head, body: bytes) -> None:
@@ -220,9 +227,14 @@ def _paths(head: Head) -> Sequence[bytes]:
 
 
 def _queries(raw: bytes) -> Sequence[bytes]:
-    """The query in canonical form. One vendor's client escapes the values only, another the names too."""
+    """The query in canonical form. One vendor's client escapes the values only, another the names too.
+
+    The former is read where no name holds what separates names: else two queries would have one form.
+    """
     pairs = sorted(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
     escaped = "&".join(f"{_escape(name)}={_escape(value)}" for name, value in pairs)
+    if not all(_PLAIN_NAME.fullmatch(name) for name, _ in pairs):
+        return [escaped.encode()]
     values_only = "&".join(f"{name}={_escape(value)}" for name, value in pairs)
     return list(dict.fromkeys((escaped.encode(), values_only.encode())))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from embedway.errors import StoreUnavailable
+from embedway.settings import hash_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
     from embedway.store.database import Database
     from embedway.store.vault import Vault
 
+log = logging.getLogger(__name__)
+
 FLUSH_S = 0.5
 MAX_PLACES = 10_000
-"""Told apart between two writes."""
+"""Told apart in a day."""
+MAX_NAME = 128
+"""Characters of a namespace; a longer one is known by its SHA-256."""
 Place = tuple[str, str, str, str]
 """Day, key, namespace, model."""
 
@@ -51,13 +57,15 @@ class UsageLog:
         self._store_ready = store_ready
         self._database: Database | None = None
         self.counts: dict[Place, Counts] = {}
+        self._day = ""
+        self._places: set[Place] = set()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def add(self, key: str, namespace: str, used: Sequence[tuple[str, int]], failed: bool) -> None:
         """Count one request, and the tokens of the models that answered it; one that reached none has no model."""
         day = time.strftime("%Y-%m-%d", time.gmtime())
-        first = used[0][0] if used else ""
+        first, namespace = used[0][0] if used else "", _name(namespace)
         self._at((day, key, namespace, first)).add(Counts(requests=1, errors=int(failed)))
         for model, tokens in used:
             self._at((day, key, namespace, model)).tokens += tokens
@@ -68,9 +76,13 @@ class UsageLog:
         self._at(place).add(Counts(errors=int(failed), tokens=tokens))
 
     def _at(self, place: Place) -> Counts:
-        """The counts of a place. Anyone may write any namespace into a path: beyond a bound all are one."""
-        if place not in self.counts and len(self.counts) >= MAX_PLACES:
-            place = (place[0], "", "", "")
+        """The counts of a place. Anyone may write any namespace into a path: beyond a bound, all of a day are one."""
+        if self._day != place[0]:
+            self._day, self._places = place[0], set()
+        if place not in self._places:
+            if len(self._places) >= MAX_PLACES:
+                place = (place[0], "", "", "")
+            self._places.add(place)
         return self.counts.setdefault(place, Counts())
 
     async def open(self, database: Database, vault: Vault) -> None:
@@ -109,8 +121,17 @@ class UsageLog:
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), FLUSH_S)
-            with contextlib.suppress(StoreUnavailable):  # the database has said so in the log
+            try:
                 await self.flush()
+            except StoreUnavailable:
+                pass  # the database has said so in the log
+            except Exception:
+                log.exception("Usage could not be written; it is tried again.")
+
+
+def _name(given: str) -> str:
+    """A namespace as a table can hold it."""
+    return given if len(given) <= MAX_NAME and given.isprintable() else hash_secret(given)
 
 
 def add_counts(connection: Connection, counts: Mapping[Place, Counts]) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from embedway.access.usage import UsageLog
-from embedway.errors import EmbedwayError, Unavailable
+from embedway.errors import EmbedwayError, InvalidInput, Unavailable
 from embedway.http.access import Access, Demand, ResourceKind
 from embedway.http.body import decode, given_keys, read_body
 from embedway.http.dialects.base import Dialect
@@ -105,6 +105,11 @@ class Endpoint:
         self._timeout_s = limits.timeout_s
         self._decoders = {one.name: msgspec.json.Decoder(one.body_type) for one in operations if one.body_type}
 
+    @property
+    def manages(self) -> bool:
+        """Whether it belongs to the control plane, where even a GET may show something once."""
+        return any(one.action is not None for one in self._operations)
+
     async def __call__(self, request: Request) -> Response:
         exchange = Exchange.begin(request)
         operation = self._operations[0]
@@ -143,11 +148,13 @@ class Endpoint:
         return raw
 
     async def _enter(self, operation: Operation, exchange: Exchange) -> None:
-        """Ask the quotas, now that the caller is known."""
-        if self._quotas is not None and (operation.guarded or operation.action is not None):
+        """Ask the quotas, now that the caller is known. To look costs nothing: who waits for a task looks often."""
+        looks = operation.method == "GET" and operation.action is None
+        if self._quotas is not None and not looks and (operation.guarded or operation.action is not None):
             await self._quotas.enter(exchange, operation)
 
     async def _answer(self, operation: Operation, exchange: Exchange, raw: bytes) -> bytes:
+        check_query(operation, exchange.request)
         if operation.body_type is None:
             return await operation.answer(exchange, None)
         body = decode(self._decoders[operation.name], raw)
@@ -162,12 +169,19 @@ class Endpoint:
             self._usage.add(exchange.who, exchange.caller.namespace, exchange.used, failed=status >= 400)
 
 
+def check_query(operation: Operation, request: Request) -> None:
+    """Raise `InvalidInput` for a parameter that is no list and was given more than once: which one is meant?"""
+    for name, schema in operation.query.items():
+        if schema.get("type") != "array" and len(request.query_params.getlist(name)) > 1:
+            raise InvalidInput(f"{name} is given more than once.", f"$.{name}")
+
+
 class Methods:
     """All methods of one path, as an ASGI application: a path that is another's beginning answers for itself."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = dict(endpoints)
-        if "GET" in self._endpoints:
+        if "GET" in self._endpoints and not self._endpoints["GET"].manages:
             self._endpoints["HEAD"] = self._endpoints["GET"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

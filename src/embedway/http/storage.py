@@ -95,7 +95,10 @@ class Storage:
             with contextlib.suppress(asyncio.CancelledError):
                 await opening
             for part in reversed(parts):
-                await part.close()
+                try:
+                    await part.close()
+                except Exception:  # the others have something to keep too
+                    log.exception("A part of the store could not be closed.")
             for database in opened:
                 await database.stop()
 

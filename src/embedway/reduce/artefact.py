@@ -33,13 +33,25 @@ def write_artefact(folder: Path, card: Card, mapped: Map) -> None:
             save_file(tensors, made / TENSORS)
             (made / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
             made.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.rename(made, folder)
+            _put(made, folder)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise SettingsError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def _put(made: Path, folder: Path) -> None:
+    """Move the new folder to its place. What was there stays beside it until then, and comes back on an error."""
+    former = made.with_name(f"{made.name}.former")
+    if folder.exists():
+        os.rename(folder, former)
+    try:
+        os.rename(made, folder)
+    except OSError:
+        if former.exists():
+            os.rename(former, folder)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def check_target(folder: Path) -> None:

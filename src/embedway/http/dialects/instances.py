@@ -20,11 +20,13 @@ from embedway.errors import (
     BodyTooLarge,
     Conflict,
     DeadlineExceeded,
+    DeploymentNotFound,
     EmbedwayError,
     Forbidden,
     InstanceNotFound,
     InvalidInput,
     JobNotFound,
+    KeyNotFound,
     MethodNotAllowed,
     ModelNotFound,
     NoPermission,
@@ -39,6 +41,7 @@ from embedway.errors import (
     Unauthenticated,
     Unavailable,
     UnsupportedBody,
+    WorkspaceNotFound,
 )
 from embedway.http.dialects.base import WordedError, field_of
 from embedway.http.dialects.openai import error_headers
@@ -59,6 +62,9 @@ CODES: Mapping[type[EmbedwayError], tuple[int, str]] = {
     InstanceNotFound: (404, "instance.NotFound"),
     ModelNotFound: (404, "model.NotFound"),
     JobNotFound: (404, "task.NotFound"),
+    WorkspaceNotFound: (404, "workspace.NotFound"),
+    KeyNotFound: (404, "credentials.NotFound"),
+    DeploymentNotFound: (404, "deployment.NotFound"),
     Conflict: (409, "model.AlreadyExists"),
     RemoteFailed: (400, "model.ProbeFailed"),
     StoreUnavailable: (503, "StoreUnavailable"),

@@ -17,8 +17,6 @@ from embedway.errors import (
     DeploymentNotFound,
     EmbedwayError,
     InvalidInput,
-    KeyNotFound,
-    WorkspaceNotFound,
 )
 from embedway.http.dialects.instances import CODES, Instances
 from embedway.http.exchange import Exchange
@@ -33,8 +31,6 @@ class Platform(Instances):
         **CODES,
         InvalidInput: (400, "InvalidParameter"),
         Conflict: (409, "Conflict"),
-        WorkspaceNotFound: (404, "workspace.NotFound"),
-        KeyNotFound: (404, "credentials.NotFound"),
         DeploymentNotFound: (404, "instance.NotFound"),
     }
 
@@ -98,13 +94,15 @@ class UpdateCredentialsBody(msgspec.Struct):
 
 
 class CredentialsShown(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A key of the workspace. `token` is whole in the reply that makes it, and masked ever after; `id` names it."""
+    """A key of the workspace. `token` is whole in the reply that makes it, and masked ever after; `id` names it. A dry
+    run shows nothing.
+    """
 
-    id: str
-    token: str
-    type: str
-    enabled: bool
-    app_group_id: int
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    token: str | msgspec.UnsetType = msgspec.UNSET
+    type: str | msgspec.UnsetType = msgspec.UNSET
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    app_group_id: int | msgspec.UnsetType = msgspec.UNSET
     create_time: int | None = None
     expire_time: int | None = None
     last_used_time: int | None = None

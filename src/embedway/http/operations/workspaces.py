@@ -10,7 +10,7 @@ import msgspec
 from embedway.http.dialects import platform
 from embedway.http.dialects.functions import DEPLOYMENT, NATIVE, OUTPUTS, Functions
 from embedway.http.dialects.instances import MAX_PAGE, MAX_PAGES, PAGE_SIZE, Done
-from embedway.http.dialects.offered import KINDS, Services
+from embedway.http.dialects.offered import Services
 from embedway.http.dialects.workspaces import API_TOKEN, Credentials, Workspaces
 from embedway.http.operation import Answer, Operation
 from embedway.http.operations.instances import FLAG
@@ -94,13 +94,13 @@ _QUERIES: Mapping[str, Mapping[str, Any]] = {
         "name": _TEXT | {"description": "Only the one of this name."},
         "type": _TEXT | {"description": "Only those of this type."},
         "instanceId": _TEXT | {"description": "Only the one of this id, which is its name."},
-        "sortBy": {"enum": ["0", "1"], "description": "0: the newest first, the default. 1: the last changed first."},
+        "sortBy": _TEXT | {"description": "1: the last changed first; anything else: the newest first."},
         **_PAGES,
     },
     "ListServices": {
         "serviceId": _TEXT | {"description": "Only this one."},
         "name": _TEXT | {"description": "Only those whose name holds this."},
-        "serviceType": {"enum": list(KINDS.values()), "description": "Only those of this type."},
+        "serviceType": _TEXT | {"description": "Only those of this type, such as text-embedding."},
         "modelType": {"enum": ["system", "deployment"], "description": "Only those of the platform, or deployments."},
     },
     "CreateCredentials": _DRY_RUN,
