@@ -72,7 +72,7 @@ class UsageLog:
 
     def add_later(self, key: str, namespace: str, model: str, tokens: int, failed: bool) -> None:
         """Count what came of a request after its answer; the request itself was counted with that."""
-        place = (time.strftime("%Y-%m-%d", time.gmtime()), key, namespace, model)
+        place = (time.strftime("%Y-%m-%d", time.gmtime()), key, _name(namespace), model)
         self._at(place).add(Counts(errors=int(failed), tokens=tokens))
 
     def _at(self, place: Place) -> Counts:
