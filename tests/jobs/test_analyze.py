@@ -27,7 +27,7 @@ from embedway.jobs import queue
 from embedway.jobs.jobs import IMAGE_ANALYZE
 from embedway.jobs.run import Rhythm
 from embedway.observe import Metrics
-from embedway.settings import Instance, Settings, hash_secret
+from embedway.settings import Instance, Quota, Settings, hash_secret
 from embedway.store.database import Database
 from embedway.types import ModelSpec
 from tests.backends.services import Misbehaving, Question, Reply, misbehaving
@@ -109,6 +109,18 @@ class Client:
                 await asyncio.sleep(0.02)
         return reply
 
+    async def used(self, settled: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The usage of the one key and the one model that there is, once it is as it should be."""
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                answer = await self._http.get("/openapi/platform/usage", params={"by": ["key", "namespace", "model"]})
+                rows = [row for row in answer.json()["result"] if row["model"] == SERVICE]
+                if rows and settled(rows[0]):
+                    (row,) = rows
+                    found: dict[str, Any] = row
+                    return found
+                await asyncio.sleep(0.02)
+
     async def reply(self, task_id: str) -> dict[str, Any]:
         answer = await self.look(task_id)
         assert answer.status_code == 200, answer.text
@@ -118,7 +130,9 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def application(database_url: str, service: Misbehaving | None = None) -> AsyncIterator[Client]:
+async def application(
+    database_url: str, service: Misbehaving | None = None, quota: tuple[Quota, ...] = ()
+) -> AsyncIterator[Client]:
     """The application on a database; `service` is the model of the platform's own id."""
     settings = Settings(
         database_url=database_url,
@@ -127,6 +141,8 @@ async def application(database_url: str, service: Misbehaving | None = None) -> 
         admin_key_sha256=(hash_secret("admin"),),
         allow_private_urls=True,
         drain_timeout_s=1.0,
+        quota=quota,
+        no_default_quotas=True,  # the tests ask after a task more often than clients do
     )
     metrics = Metrics()
     engine = build_engine(settings, metrics)
@@ -169,6 +185,43 @@ def test_an_image_is_put_into_words(database_url: str, service: Misbehaving) -> 
             told = client.metrics.registry.get_sample_value
             assert told("embedway_jobs_total", {"kind": IMAGE_ANALYZE, "outcome": "success"}) == 1
         assert times_sent(service) == 1
+
+    run(scene)
+
+
+def test_a_task_is_counted_with_the_key_that_asked(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request when it comes; its tokens, or its failure, when the task has ended, whichever server did it."""
+
+    monkeypatch.setattr("embedway.jobs.run.RHYTHM", Rhythm(poll_s=0.1, backoff_s=0.05))
+    dark = threading.Event()
+    refused = Reply(422, b'{"message": "too dark to read"}')
+
+    async def scene() -> None:
+        with misbehaving(only(lambda question: refused if dark.is_set() else describe(question))) as service:
+            async with application(database_url, service) as client:
+                await client.ended(await client.created())
+                row = await client.used(lambda row: row["tokens"] == 7)
+                assert (row["namespace"], row["requests"], row["errors"]) == ("default", 1, 0)
+                assert row["key"].startswith("admin-key:")
+                dark.set()
+                await client.ended(await client.created())
+                row = await client.used(lambda row: row["errors"] == 1)
+                assert (row["requests"], row["tokens"]) == (2, 7)
+
+    run(scene)
+
+
+def test_a_task_keeps_the_tokens_that_its_request_reserved(sqlite: str, service: Misbehaving) -> None:
+    """Its work is yet to come when it is answered. One that is refused gives them back."""
+
+    async def scene() -> None:
+        async with application(sqlite, service, (Quota(tokens_per_minute=100_000),)) as client:
+            answer = await client.create()
+            taken = 100_000 - int(answer.headers["x-ratelimit-remaining-tokens"])
+            assert 0 < taken < len(answer.request.content)
+            answer = await client.create({"content": "***"})
+            assert answer.status_code == 400
+            assert int(answer.headers["x-ratelimit-remaining-tokens"]) == 100_000 - taken
 
     run(scene)
 

@@ -57,9 +57,13 @@ class Scene:
     """A worker that does `work`, for the length of an `async with`; `outcomes` is what it counted."""
 
     def __init__(self, database: Database, work: Work, **more: Any) -> None:
-        self.outcomes: list[tuple[str, Outcome]] = []
+        self.outcomes: list[tuple[str, Outcome, Any]] = []
         more = {"rhythm": rhythm(5.0), **more}
-        self.worker = Worker(database, {KIND: work}, count=lambda *ended: self.outcomes.append(ended), **more)
+
+        def count(job: Job, outcome: Outcome, result: Any) -> None:
+            self.outcomes.append((job.kind, outcome, result))
+
+        self.worker = Worker(database, {KIND: work}, count=count, **more)
 
     async def __aenter__(self) -> Worker:
         self.worker.start()
@@ -82,7 +86,7 @@ def test_a_job_added_here_runs_at_once(database: Database) -> None:
             await asyncio.sleep(0.2)  # it has looked, and pauses
             job = await ended(worker, await worker.add(KIND, "farm", {"sheep": 1}))
         assert (job.status, job.result, job.progress) == ("success", {"asked": {"sheep": 1}}, 1.0)
-        assert seldom.outcomes == [(KIND, "success")]
+        assert seldom.outcomes == [(KIND, "success", {"asked": {"sheep": 1}})]
 
     asyncio.run(scene())
 
@@ -164,7 +168,7 @@ def test_a_second_attempt_may_succeed(database: Database) -> None:
         async with busy as worker:
             job = await ended(worker, await worker.add(KIND, "farm", {}))
         assert (job.status, job.result, job.error) == ("success", 2, None)
-        assert [outcome for _, outcome in busy.outcomes] == ["retried", "success"]
+        assert [outcome for _, outcome, _ in busy.outcomes] == ["retried", "success"]
 
     asyncio.run(scene())
 
@@ -260,7 +264,7 @@ def test_a_cancelled_job_ends_soon(database: Database) -> None:
             await until(lambda: bool(busy.outcomes))
             job = await worker.find(added)
             assert (job.status, job.error) == ("cancelled", "It was cancelled.")
-        assert [outcome for _, outcome in busy.outcomes] == ["lost"]
+        assert [outcome for _, outcome, _ in busy.outcomes] == ["lost"]
 
     asyncio.run(scene())
 
@@ -278,7 +282,7 @@ def test_stopping_gives_jobs_back(database: Database) -> None:
         async with busy as worker:
             added = await worker.add(KIND, "farm", {"sheep": 2}, 1)
             await until(lambda: started == [added])
-        assert [outcome for _, outcome in busy.outcomes] == ["returned"]
+        assert [outcome for _, outcome, _ in busy.outcomes] == ["returned"]
         async with Scene(database, answer) as worker:
             job = await ended(worker, added)
             assert (job.status, job.attempts, job.result) == ("success", 1, {"asked": {"sheep": 2}})

@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert, select
 
 from embedway.errors import SettingsError
+from embedway.jobs import queue
 from embedway.store.audit import record
 from embedway.store.backup import read_backup, write_backup
 from embedway.store.database import Database
@@ -89,6 +92,34 @@ def test_only_an_empty_database_is_filled_unless_it_is_to_be_replaced(filled: Da
     assert filled.run_now(read) == before
     restore_backup(filled, tmp_path / "b", "me", replace=True)
     assert [row["id"] for row in filled.run_now(read)["instance"]] == ["ha-cn-x", "ha-cn-y"]
+
+
+def test_large_rows_are_never_many_in_memory(
+    database: Database, other_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs with images of 256 KiB, 25 MiB in all: neither way holds more of them at a time than the bound says."""
+    for module in ("backup", "restore"):
+        monkeypatch.setattr(f"embedway.store.{module}.MOST_CHARACTERS", 2**20)
+
+    def add(connection: Connection) -> None:
+        for _ in range(100):
+            queue.add(connection, "k", "default", {"image": "x" * 2**18})
+
+    database.run_now(add)
+    other_database.run_now(lambda connection: None)
+    assert peak(lambda: write_backup(database, tmp_path / "b"))["job"] == 100
+    assert peak(lambda: restore_backup(other_database, tmp_path / "b", "me"))["job"] == 100
+
+
+def peak(work: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
+    """Do it within 12 MiB of Python's memory: some copies of what is held, on its way."""
+    tracemalloc.start()
+    try:
+        done = work()
+        assert tracemalloc.get_traced_memory()[1] < 12 * 2**20
+    finally:
+        tracemalloc.stop()
+    return done
 
 
 def test_a_backup_is_one_moment(database: Database, tmp_path: Path) -> None:

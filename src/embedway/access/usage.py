@@ -70,6 +70,11 @@ class UsageLog:
         for model, tokens in used:
             self._at((day, key, namespace, model)).tokens += tokens
 
+    def add_later(self, key: str, namespace: str, model: str, tokens: int, failed: bool) -> None:
+        """Count what came of a request after its answer; the request itself was counted with that."""
+        place = (time.strftime("%Y-%m-%d", time.gmtime()), key, _name(namespace), model)
+        self._at(place).add(Counts(errors=int(failed), tokens=tokens))
+
     def _at(self, place: Place) -> Counts:
         """The counts of a place. Anyone may write any namespace into a path: beyond a bound, all of a day are one."""
         if self._day != place[0]:

@@ -208,7 +208,7 @@ class Catalog:
         return read_definition(whole, self._rules.private, self._rules.timeout_s)
 
     async def _find_out(self, name: str, whole: Object, until_s: float) -> Finding:
-        """Check, then probe in what is left. Raises `InvalidInput` for what may not be asked, or differs from a service."""
+        """Check, then probe in the time left. Raises `InvalidInput` for what may not be asked, or not so."""
         remote = self._read(whole)
         check_service(name, remote)
         await self._parts.check(remote)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +23,7 @@ from embedway.engine.engine import Engine
 from embedway.errors import EmbedwayError, MethodNotAllowed, RouteNotFound, SetupError
 from embedway.http.access import Access
 from embedway.http.credentials import StoredCredentials
+from embedway.http.dialects.analyze import count_task
 from embedway.http.document import openapi
 from embedway.http.exchange import Exchange
 from embedway.http.operation import BodyLimits, Endpoint, Methods, Operation, error_reply
@@ -33,9 +35,13 @@ from embedway.http.routes import dialect_of, operations
 from embedway.http.storage import Storage, Stored
 from embedway.http.tenancy import Tenancy
 from embedway.http.training import Trainings
+from embedway.jobs.job import Job
 from embedway.jobs.jobs import Jobs
 from embedway.observe import Metrics
 from embedway.settings import Settings
+
+if TYPE_CHECKING:  # it imports the database, and a server listens first
+    from embedway.jobs.run import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +83,15 @@ def build_app(
     trainings = Trainings(settings, engine, count)
     storage.tell(access.api_keys.expect, tenancy.expect, trainings.expect)
     metrics.store_up.set_function(lambda: registry.up)
-    jobs = Jobs(engine, storage.ready, count)
     usage = UsageLog(storage.ready)
+
+    def count_job(job: Job, outcome: Outcome, result: Any) -> None:
+        count(job.kind, outcome)
+        count_task(usage, job, outcome, result)
+
+    jobs = Jobs(engine, storage.ready, count_job)
     known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage, trainings))
-    stored: list[Stored] = [credentials, registry, tenancy, jobs, usage, trainings]
+    stored: list[Stored] = [credentials, registry, tenancy, trainings, usage, jobs]  # the last is closed first
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
     document = openapi(known, settings.root_path, settings.keyless, settings.protect_metrics)
     ops = Ops(engine, metrics, access, document, settings.root_path, settings.protect_metrics)

@@ -40,7 +40,8 @@ class Exchange:
     of a stored one, or `anonymous`. `reaches` says whether the caller may enter a workspace. `lends` is how far a key
     may reach that the caller makes for a workspace, and `ends_s` when it must end, in Unix time: no further and no
     later than the caller's own. `used` are the models that answered, and the tokens that each consumed. `allowance` is
-    what the request holds of its quotas.
+    what the request holds of its quotas; where the work `comes_later` than the answer, the tokens that were reserved
+    stay taken for it.
     """
 
     request: Request
@@ -54,6 +55,7 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, int]] = field(default_factory=list)
     allowance: Allowance | None = None
+    comes_later: bool = False
     body_unread: bool = False
 
     @classmethod

@@ -98,8 +98,8 @@ class Quotas:
             await self._admit(exchange, named, [(window, tokens) for window in windows])
 
     async def leave(self, exchange: Exchange, left: bool) -> Mapping[str, str]:
-        """Settle what was reserved, and give the headers of the reply. Of a caller who has `left` the reservation
-        stays: work may have been done. A request that a quota refused gives back all.
+        """Settle what was reserved, and give the headers of the reply. Of a caller who has `left`, and for work that
+        `comes_later`, the reservation stays. A request that a quota refused gives back all.
         """
         allowance = exchange.allowance
         if allowance is None:
@@ -108,7 +108,7 @@ class Quotas:
             self._running[name] -= 1
             if not self._running[name]:
                 del self._running[name]
-        if not left:
+        if not left and not exchange.comes_later:
             await self._settle(allowance, sum(tokens for _, tokens in exchange.used))
         return limit_headers(list(allowance.seen.values()))
 

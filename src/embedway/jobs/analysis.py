@@ -17,9 +17,11 @@ LIMIT_S = 300.0
 """For one attempt, the wait for the model included."""
 
 
-def make_payload(model: str, flow: str, image: Image) -> dict[str, str]:
-    """What the job needs to know: the model's name, as the job's namespace knows it, who asks, and the picture."""
-    return {"model": model, "flow": flow, "image": pybase64.b64encode(image.data).decode("ascii")}
+def make_payload(model: str, flow: str, who: str, image: Image) -> dict[str, str]:
+    """What the job needs to know: the model's name, as the job's namespace knows it, who asks, and the picture. `flow`
+    is who asks for the engine, `who` for the usage.
+    """
+    return {"model": model, "flow": flow, "who": who, "image": pybase64.b64encode(image.data).decode("ascii")}
 
 
 class Analysis:

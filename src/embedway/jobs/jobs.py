@@ -18,11 +18,11 @@ IMAGE_ANALYZE = "image-analyze"
 """The kind of job that puts an image into words: see `jobs.analysis`."""
 
 
-Count = Callable[[str, "Outcome"], None]
-"""Is told the kind of each job that a worker has had, and how that went."""
+Count = Callable[[Job, "Outcome", Any], None]
+"""Is told each job that a worker has had, how that went, and what came out of it: None unless it was a success."""
 
 
-def ignore(kind: str, outcome: Outcome) -> None:
+def ignore(job: Job, outcome: Outcome, result: Any) -> None:
     """Count nothing."""
 
 

@@ -54,7 +54,7 @@ RHYTHM = Rhythm()
 
 
 class Run:
-    """One attempt at a job. `stopping` tells that the server is about to end."""
+    """One attempt at a job. `stopping` tells that the server is about to end; `result` is what the work returned."""
 
     def __init__(self, database: Database, job: Job, work: Work, rhythm: Rhythm, stopping: asyncio.Event) -> None:
         self._database = database
@@ -63,6 +63,7 @@ class Run:
         self._rhythm = rhythm
         self._stopping = stopping
         self._report = Report(job.progress)
+        self.result: Any = None
 
     async def __call__(self) -> Outcome:
         """Until the work is done, the claim is lost, or the server stops: whichever comes first."""
@@ -110,7 +111,8 @@ class Run:
     async def _end(self, working: asyncio.Task[Any]) -> Outcome:
         error = asyncio.CancelledError() if working.cancelled() else working.exception()
         if error is None:
-            return await self._settle(partial(queue.finish, job=self._job, result=working.result()), "success")
+            self.result = working.result()
+            return await self._settle(partial(queue.finish, job=self._job, result=self.result), "success")
         said, wait_s = self._judge(error)
         outcome: Outcome = "failed" if wait_s is None or self._job.attempts >= self._job.max_attempts else "retried"
         return await self._settle(partial(queue.fail, job=self._job, error=said, retry_in_s=wait_s), outcome)

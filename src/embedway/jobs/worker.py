@@ -27,7 +27,7 @@ CONCURRENCY = 4
 class Worker:
     """Up to `concurrency` jobs at a time of the kinds of `work`, on the event loop; other kinds are left to others.
 
-    `count` is told how each run ended.
+    `count` is told how each run ended, and the result of one that is a success.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Worker:
         work: Mapping[str, Work],
         concurrency: int = CONCURRENCY,
         rhythm: Rhythm = RHYTHM,
-        count: Callable[[str, Outcome], None] = lambda kind, outcome: None,
+        count: Callable[[Job, Outcome, Any], None] = lambda job, outcome, result: None,
     ) -> None:
         self._database = database
         self._work = work
@@ -124,9 +124,10 @@ class Worker:
 
     async def _run(self, job: Job) -> None:
         try:
-            outcome = await Run(self._database, job, self._work[job.kind], self._rhythm, self._stopping)()
+            run = Run(self._database, job, self._work[job.kind], self._rhythm, self._stopping)
+            outcome = await run()
             log.info("The job %s: %s in attempt %d.", job.id, outcome, job.attempts)
-            self._count(job.kind, outcome)
+            self._count(job, outcome, run.result if outcome == "success" else None)
         except Exception:
             log.exception("The end of the job %s could not be written: others will take it over.", job.id)
         finally:

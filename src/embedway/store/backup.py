@@ -13,11 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, String, Table, func, select
 
 from embedway import __version__
 from embedway.errors import SettingsError
@@ -26,8 +28,10 @@ from embedway.store.files import flush_folder
 from embedway.store.schema import REVISION, metadata
 
 FORMAT = "embedway-backup-1"
-_AT_ONCE = 500
+AT_ONCE = 500
 """Rows that are in memory at a time."""
+MOST_CHARACTERS = 16 * 2**20
+"""Of all their texts; the payload of a job may be an image. One row may be larger."""
 
 
 def write_backup(database: Database, path: Path) -> Mapping[str, int]:
@@ -67,13 +71,23 @@ def _write(connection: Connection, file: IO[bytes]) -> Mapping[str, int]:
 
     write({"format": FORMAT, "revision": REVISION, "embedway": __version__, "made_s": time.time()})
     for table in metadata.sorted_tables:
-        rows = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=_AT_ONCE)
+        at_once = _rows_at_once(connection, table)
+        rows = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=at_once)
         names = [str(name) for name in table.columns.keys()]  # noqa: SIM118 - iterating it would give the columns
         for row in connection.execute(rows):
             write({"table": table.name, "row": dict(zip(names, row, strict=True))})
             counts[str(table.name)] += 1
     write({"rows": counts.total(), "sha256": digest.hexdigest()})
     return counts
+
+
+def _rows_at_once(connection: Connection, table: Table) -> int:
+    """As many as stay within the bounds if each is as large as the largest."""
+    sizes = [func.coalesce(func.length(column), 0) for column in table.columns if isinstance(column.type, String)]
+    if not sizes:
+        return AT_ONCE
+    largest = connection.scalar(select(func.max(reduce(add, sizes)))) or 1
+    return max(1, min(AT_ONCE, MOST_CHARACTERS // largest))
 
 
 def _read(path: Path, file: IO[bytes]) -> Iterator[tuple[Table, Mapping[str, Any]]]:

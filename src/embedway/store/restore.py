@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from embedway.errors import SettingsError
 from embedway.store.audit import record
-from embedway.store.backup import read_backup
+from embedway.store.backup import AT_ONCE, MOST_CHARACTERS, read_backup
 from embedway.store.database import Database
 from embedway.store.schema import event, job_log, metadata, nonce, version
-
-_AT_ONCE = 500
-"""Rows in one statement."""
 
 
 def restore_backup(database: Database, path: Path, who: str, replace: bool = False) -> Mapping[str, int]:
@@ -70,11 +68,25 @@ def _check_empty(connection: Connection) -> None:
 def _fill(connection: Connection, path: Path) -> Mapping[str, int]:
     counts = Counter[str]()
     for table, group in groupby(read_backup(path), key=itemgetter(0)):
-        rows = (row for _, row in group)
-        while chunk := list(islice(rows, _AT_ONCE)):
+        for chunk in _chunks(row for _, row in group):
             connection.execute(insert(table), chunk)
             counts[str(table.name)] += len(chunk)
     return counts
+
+
+def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Rows for one statement, within the bounds of a backup."""
+    chunk: list[Mapping[str, Any]] = []
+    size = 0
+    for row in rows:
+        own = sum(len(value) for value in row.values() if isinstance(value, str))
+        if chunk and (len(chunk) >= AT_ONCE or size + own > MOST_CHARACTERS):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(row)
+        size += own
+    if chunk:
+        yield chunk
 
 
 def _versions(connection: Connection) -> Mapping[str, int]:

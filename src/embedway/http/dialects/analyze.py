@@ -7,10 +7,11 @@ Source: Alibaba Cloud help, "Image content extraction" of the AI Search Open Pla
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from embedway.access.usage import UsageLog
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput, JobNotFound, ModelNotFound
 from embedway.http.dialects.opensearch import MAX_BODY_BYTES, enclose, read_service
@@ -22,6 +23,9 @@ from embedway.jobs.jobs import IMAGE_ANALYZE, Jobs
 from embedway.models.images import read_image
 from embedway.models.services import REGISTER
 from embedway.types import Image, Output
+
+if TYPE_CHECKING:  # it imports the database, which comes later
+    from embedway.jobs.run import Outcome
 
 MAX_IMAGE_BYTES = MAX_BODY_BYTES // 4 * 3
 """An image that was fetched may be as large as one that fits into a body."""
@@ -99,8 +103,10 @@ class ImageAnalyze:
     async def __call__(self, exchange: Exchange, body: AnalyzeBody) -> bytes:
         service_id = self._find(exchange)
         image = await self._read(body.document)
-        payload = make_payload(service_id, exchange.caller.flow, image)
+        payload = make_payload(service_id, exchange.caller.flow, exchange.who, image)
         task_id = await self._jobs.add(IMAGE_ANALYZE, exchange.caller.namespace, payload)
+        exchange.used.append((service_id, 0))  # the tokens are counted when the task has ended
+        exchange.comes_later = True
         return enclose(exchange, {}, {"task_id": task_id})
 
     def _find(self, exchange: Exchange) -> str:
@@ -151,6 +157,13 @@ class ImageAnalyzeStatus:
         usage, result = show(job)
         reply = TaskReply(exchange.request_id, exchange.elapsed_ms, usage, result)
         return msgspec.json.encode(reply)
+
+
+def count_task(usage: UsageLog, job: Job, outcome: Outcome, result: Any) -> None:
+    """Count the tokens of a task that a worker has ended, or its failure, with who asked for it."""
+    if job.kind == IMAGE_ANALYZE and outcome in ("success", "failed"):
+        tokens, given = result["tokens"] if outcome == "success" else 0, job.payload
+        usage.add_later(given["who"], job.namespace, given["model"], tokens, failed=outcome == "failed")
 
 
 def show(job: Job) -> tuple[PageCount, TaskResult]:
