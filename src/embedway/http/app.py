@@ -77,19 +77,19 @@ def build_app(
     credentials = StoredCredentials(access)
     tenancy = Tenancy(settings, engine, storage.ready, credentials.look)
 
-    def count(kind: str, outcome: str) -> None:
-        metrics.jobs.labels(kind, outcome).inc()
+    def count(job: Job, outcome: Outcome, result: Any) -> None:
+        metrics.jobs.labels(job.kind, outcome).inc()
 
     trainings = Trainings(settings, engine, count)
     storage.tell(access.api_keys.expect, tenancy.expect, trainings.expect)
     metrics.store_up.set_function(lambda: registry.up)
     usage = UsageLog(storage.ready)
 
-    def count_job(job: Job, outcome: Outcome, result: Any) -> None:
-        count(job.kind, outcome)
+    def count_analysis(job: Job, outcome: Outcome, result: Any) -> None:
+        count(job, outcome, result)
         count_task(usage, job, outcome, result)
 
-    jobs = Jobs(engine, storage.ready, count_job)
+    jobs = Jobs(engine, storage.ready, count_analysis)
     known = operations(make_parts(engine, settings, registry, tenancy, jobs, usage, trainings))
     stored: list[Stored] = [credentials, registry, tenancy, trainings, usage, jobs]  # the last is closed first
     limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s)

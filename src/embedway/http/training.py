@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedway.engine.engine import Engine
 from embedway.errors import InvalidInput, StoreUnavailable
+from embedway.jobs.jobs import Count, ignore
 from embedway.settings import Settings
 from embedway.types import Caller, ModelSpec
 
@@ -25,9 +26,7 @@ AT_A_TIME = 1
 class Trainings:
     """What one server trains, every server of the store applies, if they share the folder of data."""
 
-    def __init__(
-        self, settings: Settings, engine: Engine, count: Callable[[str, str], None] = lambda kind, outcome: None
-    ) -> None:
+    def __init__(self, settings: Settings, engine: Engine, count: Count = ignore) -> None:
         """`count` is told how each run ended."""
         self._settings = settings
         self._engine = engine
