@@ -32,7 +32,7 @@ GROUPS = (
     "searchengine",
     "control",
 )
-BUILT = ("searchplat", "aisearch")  # groups with packages that come as sources only
+BUILT = ("searchplat", "aisearch", "searchengine", "control")  # groups with packages that come as sources only
 PIP_TIMEOUT_S = 300
 
 _PIP = [sys.executable, "-m", "pip"]
