@@ -37,6 +37,8 @@ SETTLE_S = 1.0
 """Until the bulk load's process has started and filled the queue."""
 BATCH_TOKENS = 2_048
 BATCHES = 20
+QUEUE_TOKENS = 4_000_000
+"""So that the whole bulk load is accepted at once: the longest line there can be."""
 
 
 class Asking:
@@ -90,7 +92,11 @@ class Asking:
 def measure(rounds: int, texts: int) -> dict[str, Any]:
     """All rounds on one server with two keys; times in milliseconds."""
     port = free_port()
-    environment = {"EMBEDWAY_API_KEY": f"{BULK},{QUERIES}", "EMBEDWAY_MAX_BATCH_TOKENS": str(BATCH_TOKENS)}
+    environment = {
+        "EMBEDWAY_API_KEY": f"{BULK},{QUERIES}",
+        "EMBEDWAY_MAX_BATCH_TOKENS": str(BATCH_TOKENS),
+        "EMBEDWAY_MAX_QUEUE_TOKENS": str(QUEUE_TOKENS),
+    }
     server = Server("fairness", BY_NAME["embedway"].command(port), environment, port)
     try:
         await_key(port)
